@@ -26,23 +26,24 @@ typedef struct gr_module gr_module; /* a node of the tree */
 typedef struct gr_param gr_param;   /* a handle on one parameter; as stable as the tree */
 
 typedef enum gr_init_rule {
-	GR_INIT_ZEROS = 0,
-	GR_INIT_ONES = 1,
-	GR_INIT_CONSTANT = 2,       /* scale */
-	GR_INIT_NORMAL = 3,         /* N(0, scale^2) */
-	GR_INIT_UNIFORM = 4,        /* U(-scale, scale) */
-	GR_INIT_FAN_IN_UNIFORM = 5, /* U(-b, b), b = scale / sqrt(fan_in): PyTorch's Linear and Conv */
-	GR_INIT_XAVIER_UNIFORM = 6, /* U(-b, b), b = scale sqrt(6 / (fan_in + fan_out)) */
-	GR_INIT_TRUNC_NORMAL = 7,   /* N(0, scale^2), drawn again beyond two standard deviations */
+	GR_INIT_DEFAULT = 0, /* the layer's own rule; for a bare parameter, zeros */
+	GR_INIT_ZEROS = 1,
+	GR_INIT_ONES = 2,
+	GR_INIT_CONSTANT = 3,       /* scale */
+	GR_INIT_NORMAL = 4,         /* N(0, scale^2) */
+	GR_INIT_UNIFORM = 5,        /* U(-scale, scale) */
+	GR_INIT_FAN_IN_UNIFORM = 6, /* U(-b, b), b = scale / sqrt(fan_in): PyTorch's Linear and Conv */
+	GR_INIT_XAVIER_UNIFORM = 7, /* U(-b, b), b = scale sqrt(6 / (fan_in + fan_out)) */
+	GR_INIT_TRUNC_NORMAL = 8,   /* N(0, scale^2), drawn again beyond two standard deviations */
 } gr_init_rule;
 
 /* NULL means zeros. */
 typedef struct gr_param_opts {
 	size_t size;
-	gr_init_rule init; /* default GR_INIT_ZEROS */
-	double scale;      /* see the rule; default 1 */
-	int64_t fan_in;    /* default: product of the dims but the first */
-	int64_t fan_out;   /* default: product of the dims but the second */
+	gr_init_rule init;
+	double scale;    /* see the rule; default 1 */
+	int64_t fan_in;  /* default for w [K,C,...]: C times the dims that follow */
+	int64_t fan_out; /* default: K times the dims that follow; a vector has both equal */
 } gr_param_opts;
 
 typedef struct gr_load_opts {
@@ -64,8 +65,8 @@ GR_API gr_module *gr_module_child(gr_module *parent, const char *name);
 /* The same, with a printf format for the name. */
 GR_API gr_module *gr_module_childf(gr_module *parent, const char *format, ...) GR_PRINTF(2, 3);
 /* A parameter of this shape. GR_EARG when the name is taken. */
-GR_API gr_param *gr_module_add_param(gr_module *m, const char *name, const gr_param_opts *opts,
-	int ndim, const int64_t *dims);
+GR_API gr_param *gr_module_add_param(
+	gr_module *m, const char *name, const gr_param_opts *opts, int ndim, const int64_t *dims);
 /* A zeroed block that lives as long as the tree: where layers keep themselves. */
 GR_API void *gr_module_alloc(gr_module *m, size_t bytes);
 /* GR_OK, or the code of the first failure while building; GR_EARG for NULL. */
@@ -98,8 +99,8 @@ GR_API GR_MUST_USE gr_status gr_module_init(gr_module *m, gr_key key);
 GR_API gr_status gr_module_set_trainable(gr_module *m, bool on);
 /* Copy values out of an archive, converted to the tree's dtype. Strict by default: every missing,
  * unexpected or mis-shaped key is listed in one GR_EFORMAT error, and nothing is changed. */
-GR_API GR_MUST_USE gr_status gr_module_load(gr_module *m, const gr_archive *a,
-	const gr_load_opts *opts);
+GR_API GR_MUST_USE gr_status gr_module_load(
+	gr_module *m, const gr_archive *a, const gr_load_opts *opts);
 /* Add a copy of every parameter to the archive in the given float type (f16 for shipping;
  * GR_ENUMERIC when a finite value leaves its range). */
 GR_API GR_MUST_USE gr_status gr_module_save(const gr_module *m, gr_archive *a, gr_dtype storage);

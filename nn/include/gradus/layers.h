@@ -1,0 +1,160 @@
+/*
+ * Layers: a struct that holds handles on its parameters and one or two functions that apply it.
+ * gr_<layer>_new(parent, name, opts) makes a child module `name` with the parameters it lists; the
+ * struct is owned by the tree and freed with it. Parameter names, shapes and initial laws are those
+ * of the PyTorch layer of that name, so that public checkpoints load as they are.
+ *
+ * Initialisation unless said otherwise: weight and bias from U(-b, b), b = 1 / sqrt(fan_in), as
+ * PyTorch draws Linear and Conv. With `init` given, the weight follows that rule (scale
+ * `init_scale`, default 1) and the bias is zero.
+ *
+ * Forward functions follow the rules of ops: the result belongs to the caller's scope, temporaries
+ * are freed at once, NULL in gives NULL out. Threads: a layer may be applied by many.
+ */
+#ifndef GRADUS_LAYERS_H
+#define GRADUS_LAYERS_H
+
+#include "gradus/module.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* y = x w^T + b. weight [out,in], bias [out]. */
+typedef struct gr_linear gr_linear;
+typedef struct gr_linear_opts {
+	size_t size;
+	int64_t in, out; /* required */
+	bool no_bias;
+	gr_init_rule init;
+	double init_scale;
+} gr_linear_opts;
+GR_API gr_linear *gr_linear_new(gr_module *parent, const char *name, const gr_linear_opts *opts);
+/* x [...,in] -> [...,out] */
+GR_API gr_tensor *gr_linear_forward(const gr_linear *l, gr_tensor *x);
+
+/* Convolution. weight [out, in/groups, kernel, kernel], bias [out]. */
+typedef struct gr_conv gr_conv;
+typedef struct gr_conv_layer_opts {
+	size_t size;
+	int64_t in, out;  /* required */
+	int64_t kernel;   /* default 3 */
+	int64_t stride;   /* default 1 */
+	int64_t pad;      /* default (kernel - 1) / 2; -1 for none */
+	int64_t pad_end;  /* zeros beyond `pad` at the bottom and right, default 0 */
+	int64_t dilation; /* default 1 */
+	int64_t groups;   /* default 1 */
+	bool no_bias;
+	bool is_1d; /* weight [out,in,1] as in PyTorch's Conv1d, applied to each pixel; kernel is 1 */
+	gr_init_rule init;
+	double init_scale;
+} gr_conv_layer_opts;
+GR_API gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_layer_opts *opts);
+/* x [N,in,H,W] -> [N,out,H',W'] */
+GR_API gr_tensor *gr_conv_forward(const gr_conv *l, gr_tensor *x);
+
+/* Group normalisation. weight [C] ones, bias [C] zeros. */
+typedef struct gr_groupnorm gr_groupnorm;
+typedef struct gr_groupnorm_opts {
+	size_t size;
+	int64_t channels; /* required */
+	int64_t groups;   /* default 32 */
+	double eps;       /* default 1e-5 */
+	bool silu;        /* SiLU of the result, in the same pass */
+} gr_groupnorm_opts;
+GR_API gr_groupnorm *gr_groupnorm_new(
+	gr_module *parent, const char *name, const gr_groupnorm_opts *opts);
+/* x [N,C,...] -> like x */
+GR_API gr_tensor *gr_groupnorm_forward(const gr_groupnorm *l, gr_tensor *x);
+/* The norm, then times (1 + scale) plus shift per sample and channel, then SiLU if asked for.
+ * x [N,C,...], scale and shift [N,C] -> like x */
+GR_API gr_tensor *gr_groupnorm_modulate(
+	const gr_groupnorm *l, gr_tensor *x, gr_tensor *scale, gr_tensor *shift);
+
+/* Layer normalisation over the last axis. weight [D] ones, bias [D] zeros. */
+typedef struct gr_layernorm gr_layernorm;
+typedef struct gr_layernorm_opts {
+	size_t size;
+	int64_t dim;    /* required */
+	double eps;     /* default 1e-5 */
+	bool no_affine; /* no parameters */
+} gr_layernorm_opts;
+GR_API gr_layernorm *gr_layernorm_new(
+	gr_module *parent, const char *name, const gr_layernorm_opts *opts);
+/* x [...,D] -> like x */
+GR_API gr_tensor *gr_layernorm_forward(const gr_layernorm *l, gr_tensor *x);
+
+/* Multi-head self-attention on tokens. qkv.weight [3D,D] (all q, all k, all v; heads consecutive in
+ * each), qkv.bias [3D], proj.weight [D,D], proj.bias [D]. */
+typedef struct gr_multihead gr_multihead;
+typedef struct gr_multihead_opts {
+	size_t size;
+	int64_t dim;   /* required */
+	int64_t heads; /* default 1; divides dim */
+	bool no_qkv_bias;
+	gr_init_rule init;
+	double init_scale;
+} gr_multihead_opts;
+GR_API gr_multihead *gr_multihead_new(
+	gr_module *parent, const char *name, const gr_multihead_opts *opts);
+/* x [N,L,D] -> [N,L,D] */
+GR_API gr_tensor *gr_multihead_forward(const gr_multihead *l, gr_tensor *x);
+/* x [N,L,D] -> [N,heads,L,D/heads], a view, and back. */
+GR_API gr_tensor *gr_split_heads(gr_tensor *x, int64_t heads);
+GR_API gr_tensor *gr_merge_heads(gr_tensor *x);
+
+/* A table of rows. weight [count,dim], drawn from N(0, init_scale^2) unless `init` is given. */
+typedef struct gr_embedding gr_embedding;
+typedef struct gr_embedding_opts {
+	size_t size;
+	int64_t count, dim; /* required */
+	gr_init_rule init;
+	double init_scale;
+} gr_embedding_opts;
+GR_API gr_embedding *gr_embedding_new(
+	gr_module *parent, const char *name, const gr_embedding_opts *opts);
+/* index i64 [...] -> [...,dim]; GR_EARG for an index out of range */
+GR_API gr_tensor *gr_embedding_forward(const gr_embedding *l, gr_tensor *index);
+
+typedef struct gr_timestep_opts {
+	size_t size;
+	double max_period; /* default 10000 */
+	bool sin_first;    /* sines before cosines; default cosines first, as in ADM */
+	bool divide_by_h1; /* w_i = P^(-i/(h-1)), as in DDPM; default P^(-i/h) */
+} gr_timestep_opts;
+/* Sinusoidal embedding, h = dim/2, P = max_period: [cos(t w_i)], [sin(t w_i)], w_i = P^(-i/h); an
+ * odd dim ends with a zero. t [N] of any type, fractions allowed -> [N,dim] in dtype */
+GR_API gr_tensor *gr_timestep_embedding(
+	gr_tensor *t, int64_t dim, gr_dtype dtype, const gr_timestep_opts *opts);
+
+/* Twice the size: each pixel 2 x 2 times, then (unless no_conv) a 3 x 3 convolution `conv`. */
+typedef struct gr_upsample gr_upsample;
+/* Half the size: a 3 x 3 convolution `op` of stride 2, or with no_conv the mean of 2 x 2. */
+typedef struct gr_downsample gr_downsample;
+typedef struct gr_resample_opts {
+	size_t size;
+	int64_t channels; /* required */
+	int64_t out;      /* default: channels; not with no_conv */
+	bool no_conv;
+	bool pad_end_only;     /* down: one zero column right and row below, as in LDM's autoencoder;
+	                          default one zero on every side */
+	const char *conv_name; /* default: "conv" up, "op" down */
+} gr_resample_opts;
+GR_API gr_upsample *gr_upsample_new(
+	gr_module *parent, const char *name, const gr_resample_opts *opts);
+GR_API gr_downsample *gr_downsample_new(
+	gr_module *parent, const char *name, const gr_resample_opts *opts);
+/* x [N,C,H,W] -> [N,out,2H,2W] */
+GR_API gr_tensor *gr_upsample_forward(const gr_upsample *l, gr_tensor *x);
+/* x [N,C,H,W] -> [N,out,H/2,W/2], H and W even */
+GR_API gr_tensor *gr_downsample_forward(const gr_downsample *l, gr_tensor *x);
+
+/* Each element zero with probability `rate` (0 <= rate < 1), else divided by 1 - rate; element i of
+ * the mask depends on the key and i alone. */
+GR_API gr_tensor *gr_dropout(gr_tensor *x, double rate, gr_key key);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
