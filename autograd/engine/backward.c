@@ -1,0 +1,379 @@
+/*
+ * The walk: collect the nodes below y, keep those that lead to an x, and run their rules from the
+ * newest to the oldest. No recursion anywhere; depth costs memory of a pointer per node only.
+ *
+ * Each rule runs in a scope of its own, so its temporaries die with it, and a cotangent is freed
+ * as soon as its node has passed. Cotangents that meet are summed in the order of the walk, which
+ * depends on the program alone.
+ */
+#include "walk_priv.h"
+
+#include <string.h>
+
+#include "gradus/ops/binary.h"
+#include "gradus/ops/reduce.h"
+#include "kern.h"
+#include "node.h"
+#include "pool.h"
+
+typedef struct walk {
+	gr_node **nodes; /* ascending by seq */
+	int64_t count;
+	gr_node *root;
+	int n;
+	gr_tensor *const *x;
+	gr_tensor **grads; /* retained results */
+	bool keep_graph, create_graph;
+} walk;
+
+static atomic_uint_fast64_t walk_number = 1;
+
+static bool push(walk *w, gr_node *node)
+{
+	size_t bytes = (size_t)(w->count + 1) * sizeof(gr_node *);
+	if (w->nodes == NULL || gr__pool_block_size(w->nodes) < bytes) {
+		gr_node **grown = gr__pool_grow(w->nodes, bytes < 1024 ? 1024 : 2 * bytes);
+		if (grown == NULL)
+			return false;
+		w->nodes = grown;
+	}
+	w->nodes[w->count++] = node;
+	return true;
+}
+
+/* Every node reachable from the root; the list doubles as the queue of the search. */
+static gr_status collect(walk *w)
+{
+	uint64_t visit = atomic_fetch_add(&walk_number, 1);
+	w->root->visit = visit;
+	bool fits = push(w, w->root);
+	for (int64_t i = 0; fits && i < w->count; i++) {
+		gr_node *node = w->nodes[i];
+		node->needed = false;
+		for (int e = 0; e < node->nin && fits; e++) {
+			gr_node *below = node->edges[e].node;
+			if (below != NULL && below->visit != visit) {
+				below->visit = visit;
+				fits = push(w, below);
+			}
+		}
+	}
+	return fits ? GR_OK : gr__fail(GR_EMEM, "grad", "no room for the list of nodes");
+}
+
+static void sift_down(gr_node **heap, int64_t i, int64_t n)
+{
+	for (;;) {
+		int64_t largest = i;
+		for (int64_t child = 2 * i + 1; child <= 2 * i + 2 && child < n; child++) {
+			if (heap[child]->seq > heap[largest]->seq)
+				largest = child;
+		}
+		if (largest == i)
+			return;
+		gr_node *swap = heap[i];
+		heap[i] = heap[largest];
+		heap[largest] = swap;
+		i = largest;
+	}
+}
+
+/* Heapsort: in place, no allocation, no recursion. */
+static void sort_nodes(walk *w)
+{
+	for (int64_t i = w->count / 2 - 1; i >= 0; i--)
+		sift_down(w->nodes, i, w->count);
+	for (int64_t last = w->count - 1; last > 0; last--) {
+		gr_node *swap = w->nodes[0];
+		w->nodes[0] = w->nodes[last];
+		w->nodes[last] = swap;
+		sift_down(w->nodes, 0, last);
+	}
+}
+
+/* Oldest first, so that a node's inputs are decided before it. */
+static void mark_needed(walk *w)
+{
+	for (int i = 0; i < w->n; i++)
+		((gr_node *)w->x[i]->node)->needed = true;
+	for (int64_t i = 0; i < w->count; i++) {
+		gr_node *node = w->nodes[i];
+		for (int e = 0; e < node->nin && !node->needed; e++)
+			node->needed = node->edges[e].node != NULL && node->edges[e].node->needed;
+	}
+}
+
+static gr_status check_saved(const gr_node *n, const gr_saved *s)
+{
+	if (s->tensor == NULL || atomic_load(&s->tensor->storage->version) == s->version)
+		return GR_OK;
+	return gr__fail(GR_ESTATE, "grad",
+		"%s of %s:%d needs a value that gr_param_update has overwritten since", n->op->name,
+		n->file, n->line);
+}
+
+/* A saved output as the rule may read it: a tensor that stands on its own node again. */
+static gr_tensor *restore_output(gr_node *n, int i)
+{
+	gr_tensor *t = gr__tensor_alias(n->saved_out[i].tensor);
+	if (t == NULL)
+		return NULL;
+	gr__node_attach(t, n, i);
+	return gr__scope_own(t);
+}
+
+static gr_tensor *zeros_like(const gr_operand *o)
+{
+	return gr_zeros(o->dtype, o->ndim, o->dims);
+}
+
+/* Bring a rule's result to its input's shape. */
+static gr_tensor *fit(const gr_node *n, int i, gr_tensor *g)
+{
+	const gr_operand *o = &n->in_shape[i];
+	if (g->dtype != o->dtype) {
+		gr__fail(GR_EDTYPE, "grad", "the rule of %s gave a gradient of type %s for operand %d",
+			n->op->name, gr_dtype_name(g->dtype), i);
+		return NULL;
+	}
+	if (g->ndim == o->ndim && memcmp(g->dims, o->dims, (size_t)o->ndim * sizeof *o->dims) == 0)
+		return g;
+	return gr_sum_to(g, o->ndim, o->dims);
+}
+
+/* acc += g where nobody else can see acc; else a new sum. */
+static gr_tensor *sum(const walk *w, gr_tensor *acc, gr_tensor *g)
+{
+	bool alone = !w->create_graph && atomic_load(&acc->refs) == 1 &&
+		atomic_load(&acc->storage->refs) == 1 && gr_is_contiguous(acc);
+	if (!alone)
+		return gr_tensor_retain(gr_add(acc, g));
+	const gr_tensor *in[] = {acc, g};
+	if (gr__ew(GR_EW_ADD, acc, in, 0.0, 0.0) != GR_OK) {
+		gr__fail(GR_EMEM, "grad", "no room to sum two cotangents");
+		return NULL;
+	}
+	return gr_tensor_retain(acc);
+}
+
+static gr_status accumulate(const walk *w, gr_edge e, gr_tensor *g)
+{
+	gr_tensor **slot = &e.node->grad[e.out];
+	if (*slot == NULL) {
+		*slot = gr_tensor_retain(g);
+		return GR_OK;
+	}
+	gr_tensor *total = sum(w, *slot, g);
+	if (total == NULL)
+		return gr_error_code();
+	gr_tensor_release(*slot);
+	*slot = total;
+	return GR_OK;
+}
+
+static gr_status run_rule(const walk *w, gr_node *n)
+{
+	gr_tensor *in[GR_OP_MAX_IN] = {NULL}, *gin[GR_OP_MAX_IN] = {NULL};
+	gr_tensor *out[GR_OP_MAX_OUT] = {NULL}, *gout[GR_OP_MAX_OUT] = {NULL};
+	gr_vjp v = {.op = n->op,
+		.attr = n->attr,
+		.nin = n->nin,
+		.nout = n->nout,
+		.in = in,
+		.out = out,
+		.gout = gout,
+		.gin = gin,
+		.shape = n->in_shape};
+	for (int i = 0; i < n->nin; i++) {
+		if (check_saved(n, &n->saved_in[i]) != GR_OK)
+			return gr_error_code();
+		in[i] = n->saved_in[i].tensor;
+		if (n->edges[i].node != NULL && n->edges[i].node->needed)
+			v.want |= 1u << i;
+	}
+	for (int i = 0; i < n->nout; i++) {
+		if (check_saved(n, &n->saved_out[i]) != GR_OK)
+			return gr_error_code();
+		if (n->saved_out[i].tensor != NULL && (out[i] = restore_output(n, i)) == NULL)
+			return gr_error_code();
+		gout[i] = n->grad[i] != NULL ? n->grad[i] : zeros_like(&n->out_shape[i]);
+		if (gout[i] == NULL)
+			return gr_error_code();
+	}
+	bool fused = n->op->vjp_fused != NULL && !w->create_graph;
+	gr_status status = fused ? n->op->vjp_fused(&v) : n->op->vjp(&v);
+	for (int i = 0; i < n->nin && status == GR_OK; i++) {
+		if ((v.want >> i & 1u) == 0)
+			continue;
+		if (gin[i] == NULL) {
+			if (!gr_failed())
+				gr__fail(GR_ESTATE, "grad", "the rule of %s gave no gradient for operand %d",
+					n->op->name, i);
+			return gr_error_code();
+		}
+		gr_tensor *g = fit(n, i, gin[i]);
+		status = g == NULL ? gr_error_code() : accumulate(w, n->edges[i], g);
+	}
+	return status;
+}
+
+/* Hand the node's cotangent to the results that asked for it, then go below. */
+static gr_status visit(walk *w, gr_node *n)
+{
+	bool any = false;
+	for (int i = 0; i < n->nout; i++)
+		any = any || n->grad[i] != NULL;
+	if (!n->needed || !any)
+		return GR_OK;
+	for (int i = 0; i < w->n; i++) {
+		if (w->x[i]->node == n)
+			w->grads[i] = gr_tensor_retain(n->grad[w->x[i]->node_out]);
+	}
+	bool below = false;
+	for (int e = 0; e < n->nin; e++)
+		below = below || (n->edges[e].node != NULL && n->edges[e].node->needed);
+	if (n->op == NULL || !below)
+		return GR_OK;
+	if (n->consumed)
+		return gr__fail(GR_ESTATE, "grad",
+			"the graph of %s (%s:%d) was consumed by an earlier gr_grad; hint: set keep_graph, or "
+			"use gr_pullback",
+			n->op->name, n->file, n->line);
+	/* A scope that cannot open records GR_EMEM and its end is still balanced. */
+	gr_status status = gr_scope_begin();
+	if (status == GR_OK)
+		status = run_rule(w, n);
+	(void)gr_scope_end();
+	if (!w->keep_graph)
+		gr__node_consume(n);
+	return status;
+}
+
+static void clear_grads(gr_node *n)
+{
+	for (int i = 0; i < n->nout; i++) {
+		gr_tensor_release(n->grad[i]);
+		n->grad[i] = NULL;
+	}
+}
+
+static gr_status descend(walk *w)
+{
+	gr_status status = GR_OK;
+	for (int64_t i = w->count - 1; i >= 0; i--) {
+		gr_node *n = w->nodes[i];
+		if (status == GR_OK)
+			status = visit(w, n);
+		clear_grads(n);
+	}
+	return status;
+}
+
+static gr_tensor *seed(gr_tensor *y, gr_tensor *cotangent)
+{
+	if (cotangent == NULL) {
+		if (y->size != 1) {
+			gr__fail(GR_ESHAPE, "grad", "y has %lld elements; hint: give a cotangent or sum y",
+				(long long)y->size);
+			return NULL;
+		}
+		return gr_full(y->dtype, y->ndim, y->dims, 1.0);
+	}
+	if (!gr_is_same_shape(y, cotangent) || y->dtype != cotangent->dtype) {
+		char a[192], b[192];
+		gr__fail(GR_ESHAPE, "grad", "the cotangent is %s, y is %s",
+			gr_tensor_describe(cotangent, a, sizeof a), gr_tensor_describe(y, b, sizeof b));
+		return NULL;
+	}
+	return cotangent;
+}
+
+/* Nodes are kept alive during the walk by y, which the caller holds. */
+static gr_status run_walk(walk *w, gr_tensor *y, gr_tensor *cotangent)
+{
+	gr_tensor *start = seed(y, cotangent);
+	if (start == NULL)
+		return gr_error_code();
+	gr_status status = collect(w);
+	if (status == GR_OK) {
+		sort_nodes(w);
+		mark_needed(w);
+		w->root->grad[y->node_out] = gr_tensor_retain(start);
+		bool was = gr_set_recording(w->create_graph);
+		status = descend(w);
+		gr_set_recording(was);
+	}
+	gr__pool_free(w->nodes);
+	return status;
+}
+
+static gr_status check_targets(gr_tensor *y, int n, gr_tensor *const *x)
+{
+	if (y == NULL)
+		return gr_failed() ? gr_error_code() : gr__fail(GR_EARG, "grad", "y is NULL");
+	for (int i = 0; i < n; i++) {
+		if (x[i] == NULL)
+			return gr_failed() ? gr_error_code() : gr__fail(GR_EARG, "grad", "x[%d] is NULL", i);
+		if (x[i]->node == NULL)
+			return gr__fail(GR_EARG, "grad", "x[%d] is not tracked; hint: gr_watch it before use",
+				i);
+	}
+	return GR_OK;
+}
+
+/* Results that the walk did not reach: zero if allowed. */
+static gr_status fill_missing(gr_tensor **grads, int n, gr_tensor *const *x, bool allow_unused)
+{
+	for (int i = 0; i < n; i++) {
+		if (grads[i] != NULL)
+			continue;
+		if (!allow_unused)
+			return gr__fail(GR_EARG, "grad",
+				"y does not depend on x[%d]; hint: set allow_unused if that is meant", i);
+		gr_tensor *zero = gr_zeros(x[i]->dtype, x[i]->ndim, x[i]->dims);
+		if (zero == NULL)
+			return gr_error_code();
+		grads[i] = gr_tensor_retain(zero);
+	}
+	return GR_OK;
+}
+
+gr_status gr__walk(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
+	const gr_grad_opts *opts)
+{
+	for (int i = 0; i < n; i++)
+		grads[i] = NULL;
+	gr_status status = check_targets(y, n, x);
+	if (status != GR_OK)
+		return status;
+	if (y->node != NULL) {
+		walk w = {.root = y->node,
+			.n = n,
+			.x = x,
+			.grads = grads,
+			.keep_graph = opts->keep_graph || opts->create_graph,
+			.create_graph = opts->create_graph};
+		status = run_walk(&w, y, opts->cotangent);
+	}
+	if (status == GR_OK)
+		status = fill_missing(grads, n, x, opts->allow_unused);
+	/* From held references to the caller's scope, or to nothing. */
+	for (int i = 0; i < n; i++) {
+		if (status == GR_OK)
+			grads[i] = gr__scope_own(grads[i]);
+		else
+			gr_tensor_release(grads[i]);
+		if (status == GR_OK && grads[i] == NULL)
+			status = GR_EMEM;
+		if (status != GR_OK)
+			grads[i] = NULL;
+	}
+	return status;
+}
+
+gr_status gr_grad(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
+	const gr_grad_opts *opts)
+{
+	static const gr_grad_opts defaults = {.size = sizeof defaults};
+	return gr__walk(grads, y, n, x, opts != NULL ? opts : &defaults);
+}

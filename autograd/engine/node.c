@@ -1,0 +1,169 @@
+/*
+ * Making and freeing nodes. Freeing is iterative: a graph may be a million nodes deep.
+ */
+#include "node.h"
+
+#include <string.h>
+
+#include "pool.h"
+
+static atomic_uint_fast64_t next_seq = 1;
+
+gr_operand gr__operand(const gr_tensor *t)
+{
+	gr_operand o = {.dtype = t->dtype, .ndim = t->ndim};
+	memcpy(o.dims, t->dims, sizeof o.dims);
+	return o;
+}
+
+static size_t align16(size_t bytes)
+{
+	return (bytes + 15) / 16 * 16;
+}
+
+/* One block: node, edges, saved inputs, shapes, attributes. */
+static gr_node *node_new(const gr_op *op, int nin)
+{
+	size_t n = (size_t)nin;
+	size_t edges = align16(sizeof(gr_node));
+	size_t saved = edges + align16(n * sizeof(gr_edge));
+	size_t shapes = saved + align16(n * sizeof(gr_saved));
+	size_t attr = shapes + align16(n * sizeof(gr_operand));
+	size_t total = attr + (op != NULL ? op->attr_size : 0);
+	char *p = gr__pool_alloc(total);
+	if (p == NULL) {
+		gr__fail(GR_EMEM, op != NULL ? op->name : "watch", "no room for a graph node");
+		return NULL;
+	}
+	memset(p, 0, total);
+	gr_node *node = (gr_node *)(void *)p;
+	node->op = op;
+	node->nin = nin;
+	node->seq = atomic_fetch_add_explicit(&next_seq, 1, memory_order_relaxed);
+	atomic_init(&node->refs, 1);
+	node->file = gr__site_file();
+	node->line = gr__site_line();
+	node->edges = (gr_edge *)(void *)(p + edges);
+	node->saved_in = (gr_saved *)(void *)(p + saved);
+	node->in_shape = (gr_operand *)(void *)(p + shapes);
+	node->attr = op != NULL && op->attr_size > 0 ? p + attr : NULL;
+	return node;
+}
+
+gr_node *gr__node_leaf(const gr_tensor *t)
+{
+	gr_node *node = node_new(NULL, 0);
+	if (node == NULL)
+		return NULL;
+	node->nout = 1;
+	node->out_shape[0] = gr__operand(t);
+	return node;
+}
+
+static gr_saved save(gr_tensor *t)
+{
+	return (gr_saved){t, atomic_load(&t->storage->version)};
+}
+
+gr_node *gr__node_record(const gr_op_call *c)
+{
+	const gr_op *op = c->op;
+	gr_node *node = node_new(op, c->nin);
+	if (node == NULL)
+		return NULL;
+	node->nout = c->nout;
+	if (node->attr != NULL)
+		memcpy(node->attr, c->attr, op->attr_size);
+	for (int i = 0; i < c->nin; i++) {
+		gr_tensor *t = c->in[i];
+		node->edges[i] = (gr_edge){gr__node_retain(t->node), t->node_out};
+		node->in_shape[i] = gr__operand(t);
+		/* Inputs past the mask of a variadic op share the bit of input 15. */
+		uint32_t bit = GR_SAVE_IN(i < 15 ? i : 15);
+		if ((op->saves & bit) != 0)
+			node->saved_in[i] = save(gr_tensor_retain(t));
+	}
+	for (int i = 0; i < c->nout; i++) {
+		node->out_shape[i] = gr__operand(c->out[i]);
+		if ((op->saves & GR_SAVE_OUT(i)) == 0)
+			continue;
+		gr_tensor *alias = gr__tensor_alias(c->out[i]);
+		if (alias == NULL) {
+			gr__node_release(node);
+			return NULL;
+		}
+		node->saved_out[i] = save(alias);
+	}
+	return node;
+}
+
+gr_node *gr__node_retain(gr_node *n)
+{
+	if (n != NULL)
+		atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+	return n;
+}
+
+static void drop(gr_saved *s)
+{
+	gr_tensor *t = s->tensor;
+	s->tensor = NULL;
+	gr_tensor_release(t);
+}
+
+static void drop_saved(gr_node *n)
+{
+	for (int i = 0; i < n->nin; i++)
+		drop(&n->saved_in[i]);
+	for (int i = 0; i < n->nout; i++)
+		drop(&n->saved_out[i]);
+}
+
+void gr__node_consume(gr_node *n)
+{
+	n->consumed = true;
+	drop_saved(n);
+}
+
+/* Dead nodes wait in a list of this thread; the outermost call empties it. */
+static _Thread_local gr_node *dead;
+static _Thread_local bool burying;
+
+static void bury(gr_node *n)
+{
+	drop_saved(n);
+	for (int i = 0; i < n->nout; i++)
+		gr_tensor_release(n->grad[i]);
+	for (int i = 0; i < n->nin; i++)
+		gr__node_release(n->edges[i].node);
+	gr__pool_free(n);
+}
+
+void gr__node_release(gr_node *n)
+{
+	if (n == NULL || atomic_fetch_sub(&n->refs, 1) != 1)
+		return;
+	n->next_dead = dead;
+	dead = n;
+	if (burying)
+		return;
+	burying = true;
+	while (dead != NULL) {
+		gr_node *first = dead;
+		dead = first->next_dead;
+		bury(first);
+	}
+	burying = false;
+}
+
+static void release_hook(void *node)
+{
+	gr__node_release(node);
+}
+
+void gr__node_attach(gr_tensor *t, gr_node *n, int out)
+{
+	gr__tensor_set_node_hook(release_hook);
+	t->node = gr__node_retain(n);
+	t->node_out = out;
+}

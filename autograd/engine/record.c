@@ -1,0 +1,214 @@
+/*
+ * Running an op: check the operands, infer, allocate, compute, record. This is the only path from
+ * a public op to a kernel.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node.h"
+
+static _Thread_local bool recording_off;
+
+bool gr__recording(void)
+{
+	return !recording_off;
+}
+
+bool gr_set_recording(bool on)
+{
+	bool was = !recording_off;
+	recording_off = !on;
+	return was;
+}
+
+bool gr_is_tracked(const gr_tensor *t)
+{
+	return t != NULL && t->node != NULL;
+}
+
+gr_tensor *gr_watch(gr_tensor *x)
+{
+	if (x == NULL) {
+		if (!gr_failed())
+			gr__fail(GR_EARG, "watch", "the tensor is NULL");
+		return NULL;
+	}
+	if (x->dtype != GR_F32 && x->dtype != GR_F64) {
+		gr__fail(GR_EDTYPE, "watch", "a %s tensor has no gradient; hint: cast it to f32",
+			gr_dtype_name(x->dtype));
+		return NULL;
+	}
+	gr_tensor *t = gr__tensor_alias(x);
+	if (t == NULL)
+		return NULL;
+	gr_node *leaf = gr__node_leaf(t);
+	if (leaf == NULL) {
+		gr_tensor_release(t);
+		return NULL;
+	}
+	gr__node_attach(t, leaf, 0);
+	gr__node_release(leaf);
+	return gr__scope_own(t);
+}
+
+gr_tensor *gr_stop_gradient(gr_tensor *x)
+{
+	return x == NULL ? NULL : gr__scope_own(gr__tensor_alias(x));
+}
+
+/* "x f32 [2,3], w f32 [4]", names from the op's signature. */
+static void describe_operands(char *buf, size_t size, const gr_op_call *c)
+{
+	const char *sig = c->op->sig != NULL ? c->op->sig : "";
+	size_t used = 0;
+	buf[0] = '\0';
+	for (int i = 0; i < c->nin && used < size; i++) {
+		size_t name = strcspn(sig, " [");
+		char what[192];
+		int n = snprintf(buf + used, size - used, "%s%.*s%s%s", i > 0 ? ", " : "", (int)name, sig,
+			name > 0 ? " " : "", gr_tensor_describe(c->in[i], what, sizeof what));
+		used += n > 0 ? (size_t)n : 0;
+		sig += strcspn(sig, " ");
+		sig += strspn(sig, " ");
+	}
+}
+
+gr_status gr_op_fail(const gr_op_call *c, gr_status code, const char *format, ...)
+{
+	if (gr_failed())
+		return code;
+	char text[384], operands[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	describe_operands(operands, sizeof operands, c);
+	return gr__fail(code, c->op->name, "%s (%s)", text, operands);
+}
+
+static gr_status check_inputs(const gr_op *op, int nin, gr_tensor *const *in)
+{
+	bool variadic = (op->flags & GR_OP_VARIADIC) != 0;
+	if (nin > GR_OP_MAX_IN || (variadic ? nin < op->nin : nin != op->nin))
+		return gr__fail(GR_EARG, op->name, "%d operands given, %s%d expected", nin,
+			variadic ? "at least " : "", op->nin);
+	for (int i = 0; i < nin; i++) {
+		if (in[i] == NULL) {
+			if (gr_failed())
+				return gr_error_code();
+			return gr__fail(GR_EARG, op->name, "operand %d is NULL", i);
+		}
+	}
+	return GR_OK;
+}
+
+static void release_all(gr_tensor **t, int n)
+{
+	for (int i = 0; i < n; i++) {
+		gr_tensor_release(t[i]);
+		t[i] = NULL;
+	}
+}
+
+static gr_status allocate_outputs(gr_op_call *c)
+{
+	if ((c->op->flags & GR_OP_VIEW) != 0)
+		return GR_OK;
+	for (int i = 0; i < c->nout; i++) {
+		gr_spec spec = {.dtype = c->result[i].dtype, .ndim = c->result[i].ndim};
+		memcpy(spec.dims, c->result[i].dims, sizeof spec.dims);
+		c->out[i] = gr__tensor_new(c->op->name, &spec);
+		if (c->out[i] == NULL)
+			return gr_error_code();
+	}
+	return GR_OK;
+}
+
+/* Forward on contiguous copies where infer asked for them; c->in stays what the caller gave. */
+static gr_status run_forward(gr_op_call *c)
+{
+	gr_tensor *given[GR_OP_MAX_IN], *used[GR_OP_MAX_IN];
+	memcpy(given, c->in, (size_t)c->nin * sizeof *given);
+	int made = 0;
+	gr_status status = GR_OK;
+	for (; made < c->nin && status == GR_OK; made++) {
+		bool want = (c->contiguous >> made & 1u) != 0;
+		used[made] = want ? gr__tensor_contiguous(given[made]) : gr_tensor_retain(given[made]);
+		if (used[made] == NULL)
+			status = GR_EMEM;
+	}
+	if (status == GR_OK) {
+		c->in = used;
+		status = c->op->forward(c);
+	}
+	c->in = given;
+	release_all(used, made);
+	if (status != GR_OK && !gr_failed())
+		gr_op_fail(c, status, "%s", gr_error_text(status));
+	return status;
+}
+
+static bool wants_node(const gr_op_call *c)
+{
+	if (!gr__recording() || (c->op->flags & GR_OP_NONDIFF) != 0)
+		return false;
+	for (int i = 0; i < c->nin; i++) {
+		if (c->in[i]->node != NULL)
+			return true;
+	}
+	return false;
+}
+
+static gr_status record(const gr_op_call *c)
+{
+	gr_node *node = gr__node_record(c);
+	if (node == NULL)
+		return gr_error_code();
+	for (int i = 0; i < c->nout; i++) {
+		if (c->out[i]->dtype == GR_F32 || c->out[i]->dtype == GR_F64)
+			gr__node_attach(c->out[i], node, i);
+	}
+	gr__node_release(node);
+	return GR_OK;
+}
+
+gr_status gr_apply(const gr_op *op, int nin, gr_tensor *const *in, const void *attr,
+	gr_tensor **out)
+{
+	for (int i = 0; i < op->nout; i++)
+		out[i] = NULL;
+	gr_status status = check_inputs(op, nin, in);
+	if (status != GR_OK)
+		return status;
+	gr_tensor *operands[GR_OP_MAX_IN], *results[GR_OP_MAX_OUT] = {NULL};
+	memcpy(operands, in, (size_t)nin * sizeof *in);
+	gr_op_call c =
+		{.op = op, .attr = attr, .nin = nin, .nout = op->nout, .in = operands, .out = results};
+	status = op->infer(&c);
+	if (status == GR_OK)
+		status = allocate_outputs(&c);
+	if (status == GR_OK) {
+		status = run_forward(&c);
+		c.in = operands;
+	}
+	if (status == GR_OK && wants_node(&c))
+		status = record(&c);
+	if (status != GR_OK) {
+		release_all(results, op->nout);
+		return status;
+	}
+	for (int i = 0; i < op->nout; i++) {
+		out[i] = gr__scope_own(results[i]);
+		results[i] = NULL;
+		if (out[i] == NULL)
+			status = GR_EMEM;
+	}
+	return status;
+}
+
+gr_tensor *gr_apply1(const gr_op *op, int nin, gr_tensor *const *in, const void *attr)
+{
+	gr_tensor *out[GR_OP_MAX_OUT];
+	return gr_apply(op, nin, in, attr, out) == GR_OK ? out[0] : NULL;
+}

@@ -1,0 +1,61 @@
+/*
+ * Nodes of the graph. A node stands for one call of an op (or, with op NULL, for a leaf) and holds
+ * edges to the nodes of its inputs, what its rule will read, and where it was called. Tensors hold
+ * a reference to the node that made them; a saved output is a header of its own without one, so
+ * that nothing refers to itself.
+ */
+#ifndef GRADUS_INTERNAL_NODE_H
+#define GRADUS_INTERNAL_NODE_H
+
+#include "gradus/op.h"
+#include "tensor_int.h"
+
+typedef struct gr_node gr_node;
+
+/* Output `out` of `node`; node NULL where no gradient flows. */
+typedef struct gr_edge {
+	gr_node *node;
+	int out;
+} gr_edge;
+
+typedef struct gr_saved {
+	gr_tensor *tensor; /* NULL when not saved */
+	unsigned version;  /* of its storage when it was saved */
+} gr_saved;
+
+struct gr_node {
+	const gr_op *op;
+	uint64_t seq; /* later calls have higher numbers: the order of the walk */
+	atomic_int refs;
+	int nin, nout;
+	bool consumed; /* a one-shot walk has passed and freed what was saved */
+	const char *file;
+	int line;
+	gr_edge *edges;     /* [nin] */
+	gr_saved *saved_in; /* [nin] */
+	gr_saved saved_out[GR_OP_MAX_OUT];
+	gr_operand *in_shape; /* [nin] */
+	gr_operand out_shape[GR_OP_MAX_OUT];
+	void *attr;
+	/* Owned by the walk in progress. */
+	gr_tensor *grad[GR_OP_MAX_OUT];
+	gr_node *next_dead;
+	uint64_t visit; /* number of the last walk that met this node */
+	bool needed;    /* a gradient asked for lies below */
+};
+
+/* A leaf for a tensor of this shape; one reference. NULL when out of memory. */
+gr_node *gr__node_leaf(const gr_tensor *t);
+/* The node of a finished call; `saved` inputs and outputs are retained. */
+gr_node *gr__node_record(const gr_op_call *c);
+gr_node *gr__node_retain(gr_node *n);
+void gr__node_release(gr_node *n);
+/* Free what the rule would read. */
+void gr__node_consume(gr_node *n);
+/* Tie output `out` of n to t. */
+void gr__node_attach(gr_tensor *t, gr_node *n, int out);
+
+bool gr__recording(void);
+gr_operand gr__operand(const gr_tensor *t);
+
+#endif

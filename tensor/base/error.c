@@ -1,0 +1,135 @@
+/*
+ * The sticky, first-wins error record of each thread, and the policy of the process.
+ * Promise: once a record is there, nothing but gr_error_clear() changes it.
+ */
+#include "gradus/base.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+
+typedef struct gr_error_record {
+	gr_status code;
+	char message[1024];
+} gr_error_record;
+
+static _Thread_local gr_error_record record;
+static _Thread_local const char *site_file = "";
+static _Thread_local int site_line;
+static atomic_int policy = GR_RETURN;
+static atomic_bool interrupted;
+
+const char *gr_error_text(gr_status code)
+{
+	switch (code) {
+#define GR_ERROR_CASE(name, value, text) \
+	case value: return text;
+		GR_ERRORS(GR_ERROR_CASE)
+#undef GR_ERROR_CASE
+	default: return "unknown error";
+	}
+}
+
+bool gr_failed(void)
+{
+	return record.code != GR_OK;
+}
+
+gr_status gr_error_code(void)
+{
+	return record.code;
+}
+
+const char *gr_error_message(void)
+{
+	return record.code == GR_OK ? "" : record.message;
+}
+
+void gr_error_clear(void)
+{
+	record.code = GR_OK;
+	record.message[0] = '\0';
+}
+
+gr_error_policy gr_on_error(gr_error_policy new_policy)
+{
+	return (gr_error_policy)atomic_exchange(&policy, (int)new_policy);
+}
+
+void gr_at(const char *file, int line)
+{
+	site_file = file;
+	site_line = line;
+}
+
+const char *gr__site_file(void)
+{
+	return site_file;
+}
+
+int gr__site_line(void)
+{
+	return site_line;
+}
+
+static gr_status record_error(gr_status code, const char *op, bool with_site, const char *format,
+	va_list args)
+{
+	if (record.code != GR_OK)
+		return code;
+	record.code = code;
+	size_t used = 0;
+	const size_t room = sizeof record.message;
+	if (op != NULL)
+		used = (size_t)snprintf(record.message, room, "%s: ", op);
+	if (used < room) {
+		int n = vsnprintf(record.message + used, room - used, format, args);
+		used += n > 0 ? (size_t)n : 0;
+	}
+	if (with_site && site_line > 0 && used < room)
+		snprintf(record.message + used, room - used, " at %s:%d", site_file, site_line);
+	if (atomic_load(&policy) == GR_ABORT) {
+		fprintf(stderr, "gradus: %s\n", record.message);
+		abort();
+	}
+	return code;
+}
+
+gr_status gr__fail(gr_status code, const char *op, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	/* A file's error needs no source line; an operation's does. */
+	bool with_site = code != GR_EIO && code != GR_EFORMAT;
+	record_error(code, op, with_site, format, args);
+	va_end(args);
+	return code;
+}
+
+gr_status gr_error_set(gr_status code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	record_error(code, NULL, false, format, args);
+	va_end(args);
+	return code;
+}
+
+void gr_interrupt(void)
+{
+	atomic_store(&interrupted, true);
+}
+
+bool gr_interrupted(void)
+{
+	return atomic_load(&interrupted);
+}
+
+const char *gr_version(void)
+{
+	return GRADUS_VERSION;
+}

@@ -1,0 +1,78 @@
+/*
+ * The system allocator's only caller: counts, limits and, for tests, fails requests on demand.
+ * Blocks of 2 MiB and more are anonymous maps on 2 MiB boundaries, advised to be huge pages,
+ * since fresh 4 KiB pages cost more than the arithmetic on them.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pool.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static atomic_uint_fast64_t system_allocs;
+static atomic_uint_fast64_t fail_countdown;
+
+void gr_memory_fail_at(uint64_t n)
+{
+	atomic_store(&fail_countdown, n);
+}
+
+bool gr__mem_inject(void)
+{
+	if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
+		return false;
+	return atomic_fetch_sub(&fail_countdown, 1) == 1;
+}
+
+uint64_t gr__mem_system_allocs(void)
+{
+	return atomic_load(&system_allocs);
+}
+
+static size_t round_up(size_t bytes, size_t to)
+{
+	return (bytes + to - 1) / to * to;
+}
+
+/* A map aligned to 2 MiB: map one page more than needed and trim both ends. */
+static void *map_huge(size_t bytes)
+{
+	size_t want = bytes + HUGE_PAGE;
+	char *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	size_t head = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+	if (head > 0)
+		munmap(p, head);
+	if (want - head > bytes)
+		munmap(p + head + bytes, want - head - bytes);
+	p += head;
+#ifdef MADV_HUGEPAGE
+	madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+	return p;
+}
+
+void *gr__mem_alloc(size_t bytes)
+{
+	if (bytes > SIZE_MAX / 2)
+		return NULL;
+	atomic_fetch_add(&system_allocs, 1);
+	if (bytes >= HUGE_PAGE)
+		return map_huge(round_up(bytes, 4096));
+	void *p = aligned_alloc(64, round_up(bytes == 0 ? 1 : bytes, 64));
+	return p;
+}
+
+void gr__mem_free(void *p, size_t bytes)
+{
+	if (p == NULL)
+		return;
+	if (bytes >= HUGE_PAGE)
+		munmap(p, round_up(bytes, 4096));
+	else
+		free(p);
+}

@@ -1,0 +1,33 @@
+/*
+ * Memory. mem.c is the only file that calls the system allocator (counted, limited, made to fail
+ * on demand); pool.c caches blocks in size classes above it, so that a loop in steady state makes
+ * no system allocation. Blocks of 2 MiB and more come from huge-page-advised maps.
+ * All functions are safe in every thread.
+ */
+#ifndef GRADUS_INTERNAL_POOL_H
+#define GRADUS_INTERNAL_POOL_H
+
+#include "gradus/base.h"
+
+/* System allocation, 64-byte aligned; NULL when it fails (no error is recorded). */
+void *gr__mem_alloc(size_t bytes);
+void gr__mem_free(void *p, size_t bytes);
+/* True when fault injection says that this request fails; counts the request. */
+bool gr__mem_inject(void);
+uint64_t gr__mem_system_allocs(void);
+
+/* A 64-byte aligned block of at least `bytes` (uninitialised); NULL when it does not fit. */
+void *gr__pool_alloc(size_t bytes);
+/* Accepts NULL. */
+void gr__pool_free(void *p);
+/* Usable size of a block: at least what was asked for. */
+size_t gr__pool_block_size(const void *p);
+/* realloc on pool blocks, for growing arrays; on failure NULL, the old block stays. */
+void *gr__pool_grow(void *p, size_t bytes);
+/* A copy of a string in a pool block. */
+char *gr__pool_strdup(const char *s);
+
+/* Tensor headers alive now (tensor/core/storage.c). */
+uint64_t gr__tensors_live(void);
+
+#endif
