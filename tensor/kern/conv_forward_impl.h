@@ -1,0 +1,179 @@
+/* The tiled convolution of conv_forward.c, included for float and for double. */
+
+typedef struct FN(conv_run) {
+	conv_plan plan;
+	const FN(gr_gemm_kern) * kern;
+	const T *x;
+	const T *wpack; /* [group][block of channels][panel][c r s][mr] */
+	const int64_t *off;
+	const T *bias;
+	T *y;
+	atomic_int status;
+} FN(conv_run);
+
+typedef struct FN(conv_tile) {
+	int64_t sample;
+	int64_t group;
+	int64_t i0; /* output pixels [i0, i0 + rows) x [j0, j0 + cols) */
+	int64_t j0;
+	int64_t rows;
+	int64_t cols;
+	int64_t o0; /* output channels of the group */
+	int64_t co;
+} FN(conv_tile);
+
+static void FN(pack_weights)(const conv_plan *p, const FN(gr_gemm_kern) * kern, const T *w, T *dst)
+{
+	const gr_conv_low *l = p->l;
+	const int64_t taps = l->nr * l->ns;
+	const int64_t mr = kern->mr;
+	const bool natural = l->w_s == 1 && l->w_r == l->ns && l->w_c == taps;
+	for (int64_t g = 0; g < l->groups; g++)
+		for (int64_t c0 = 0; c0 < l->ci; c0 += p->cb) {
+			const int64_t cb = min64(p->cb, l->ci - c0);
+			const T *wb = w + g * l->w_group + c0 * l->w_c;
+			T *d = dst + (g * l->ci + c0) * taps * p->co_round;
+			if (natural) {
+				FN(gr__gemm_pack_a)(kern, l->co, cb * taps, wb, l->w_o, 1, d);
+				continue;
+			}
+			for (int64_t o = 0; o < l->co; o++)
+				for (int64_t c = 0; c < cb; c++)
+					for (int64_t r = 0; r < l->nr; r++)
+						for (int64_t s = 0; s < l->ns; s++) {
+							const int64_t k = c * taps + r * l->ns + s;
+							d[(o - o % mr) * cb * taps + k * mr + o % mr] =
+								wb[o * l->w_o + c * l->w_c + r * l->w_r + s * l->w_s];
+						}
+		}
+}
+
+/* Channels [c0, c0 + cb) of the tile into the layout that fill_offsets() describes. */
+static void FN(
+	pack_tile)(const FN(conv_run) * run, const FN(conv_tile) * t, int64_t c0, int64_t cb, T *buffer)
+{
+	const conv_plan *p = &run->plan;
+	const gr_conv_low *l = p->l;
+	const T *x = run->x + ((t->sample * l->groups + t->group) * l->ci + c0) * l->hi * l->wi;
+	const int64_t span = p->span - (p->rows - t->rows) * l->sh;
+	for (int64_t phase = 0; phase < l->sh; phase++) {
+		if (!phase_used(p, phase))
+			continue;
+		const int64_t first = t->i0 * l->sh + l->r0 + p->r_min + phase;
+		const int64_t all = ceil_div(span - phase, l->sh);
+		const int64_t lo = steps_to(first, l->sh, 0, all);
+		const int64_t hi = max64(lo, steps_to(first, l->sh, l->hi, all));
+		for (int64_t s = 0; s < l->ns; s++) {
+			const int64_t col = t->j0 * l->sw + l->s0 + s * l->ds;
+			const int64_t left = steps_to(col, l->sw, 0, t->cols);
+			const int64_t right = max64(left, steps_to(col, l->sw, l->wi, t->cols));
+			T *dst = buffer + s * p->s_stride + phase * p->q_rows * p->cols;
+			const T *src = x + (first + lo * l->sh) * l->wi + col;
+			for (int64_t c = 0; c < cb; c++) {
+				memset(dst, 0, (size_t)(lo * p->cols) * sizeof(T));
+				run->kern->copy_rows(hi - lo, t->cols, left, right, src, l->sh * l->wi, l->sw,
+					dst + lo * p->cols, p->cols);
+				memset(dst + hi * p->cols, 0, (size_t)((all - hi) * p->cols) * sizeof(T));
+				dst += p->c_stride;
+				src += l->hi * l->wi;
+			}
+		}
+	}
+}
+
+static void FN(
+	run_tile)(const FN(conv_run) * run, const FN(conv_tile) * t, T *buffer, T *y, int64_t y_plane)
+{
+	const conv_plan *p = &run->plan;
+	const gr_conv_low *l = p->l;
+	const int64_t taps = l->nr * l->ns;
+	const T *bias = run->bias ? run->bias + t->group * l->co + t->o0 : NULL;
+	const T *wg = run->wpack + t->group * l->ci * taps * p->co_round;
+	for (int64_t c0 = 0; c0 == 0 || c0 < l->ci; c0 += p->cb) {
+		const int64_t cb = min64(p->cb, l->ci - c0);
+		const int64_t kc = cb * taps;
+		const T *b = buffer;
+		if (p->direct)
+			b = run->x + ((t->sample * l->groups + t->group) * l->ci + c0) * l->hi * l->wi +
+				t->i0 * l->wi + t->j0;
+		else
+			FN(pack_tile)(run, t, c0, cb, buffer);
+		/* With columns tiled a tile is one row, so its pixels lie together in the buffer too. */
+		run->kern->block_off(t->co, t->rows * t->cols, kc,
+			wg + c0 * taps * p->co_round + t->o0 * kc, b, run->off, y, y_plane, bias, c0 > 0);
+	}
+}
+
+static void FN(conv_task)(int64_t task, void *ctx)
+{
+	FN(conv_run) *run = ctx;
+	const conv_plan *p = &run->plan;
+	const gr_conv_low *l = p->l;
+	FN(conv_tile) t;
+	t.o0 = task % p->co_parts * p->co_part;
+	task /= p->co_parts;
+	t.j0 = task % p->col_tiles * p->cols;
+	task /= p->col_tiles;
+	t.i0 = task % p->row_tiles * p->rows;
+	task /= p->row_tiles;
+	t.group = task % l->groups;
+	t.sample = task / l->groups;
+	t.co = min64(p->co_part, l->co - t.o0);
+	t.rows = min64(p->rows, l->ho - t.i0);
+	t.cols = min64(p->cols, l->wo - t.j0);
+	if (t.rows <= 0)
+		return;
+	const int64_t pixels = t.rows * t.cols;
+	const bool dense = l->y_col == 1 && (t.rows == 1 || l->y_row == t.cols);
+	const int64_t aside = dense ? 0 : t.co * pixels;
+	T *buffer = NULL;
+	const int64_t need = aside + (p->direct ? 0 : p->cb * p->c_stride);
+	if (need > 0) {
+		buffer = gr__pool_alloc((size_t)need * sizeof(T));
+		if (!buffer) {
+			atomic_store(&run->status, GR_EMEM);
+			return;
+		}
+	}
+	T *y = run->y + ((t.sample * l->groups + t.group) * l->co + t.o0) * l->y_plane +
+		t.i0 * l->y_row + t.j0 * l->y_col;
+	if (dense) {
+		FN(run_tile)(run, &t, buffer, y, l->y_plane);
+	} else {
+		FN(run_tile)(run, &t, buffer + aside, buffer, pixels);
+		for (int64_t o = 0; o < t.co; o++)
+			for (int64_t i = 0; i < t.rows; i++)
+				for (int64_t j = 0; j < t.cols; j++)
+					y[o * l->y_plane + i * l->y_row + j * l->y_col] =
+						buffer[o * pixels + i * t.cols + j];
+	}
+	gr__pool_free(buffer);
+}
+
+gr_status FN(gr__conv_low_run)(const gr_conv_low *l, const T *x, const T *w, const T *bias, T *y)
+{
+	if (l->n * l->groups * l->co * l->ho * l->wo == 0)
+		return GR_OK;
+	FN(conv_run) run = {.kern = FN(gr__gemm_kern)(), .x = x, .bias = bias, .y = y};
+	conv_plan *p = &run.plan;
+	make_plan(p, l, run.kern->mr, 64 / (int64_t)sizeof(T));
+	const int64_t taps = l->nr * l->ns;
+	T *wpack = gr__pool_alloc((size_t)(l->groups * p->co_round * l->ci * taps) * sizeof(T) + 64);
+	int64_t *off = gr__pool_alloc((size_t)(p->cb * taps) * sizeof(int64_t) + 64);
+	run.wpack = wpack;
+	run.off = off;
+	if (wpack && off) {
+		FN(pack_weights)(p, run.kern, w, wpack);
+		fill_offsets(p, off);
+		const int64_t tasks = l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts;
+		if (l->n * l->groups * l->co * l->ci * taps * l->ho * l->wo > SERIAL_WORK)
+			gr__par_for(tasks, FN(conv_task), &run);
+		else
+			for (int64_t i = 0; i < tasks; i++)
+				FN(conv_task)(i, &run);
+	}
+	const bool ok = wpack && off;
+	gr__pool_free(wpack);
+	gr__pool_free(off);
+	return ok ? atomic_load(&run.status) : GR_EMEM;
+}

@@ -1,0 +1,244 @@
+/* The weight gradient of conv_wgrad.c, included for float and for double. */
+
+typedef struct FN(wgrad_run) {
+	wgrad_plan plan;
+	const FN(gr_gemm_kern) * kern;
+	const T *gy;
+	const T *x;
+	const int64_t *off;
+	T *acc; /* [part][group][tap][kg][cg], or [part][group][kg][cg r s] with x_col */
+	T *gw;
+	atomic_int status;
+} FN(wgrad_run);
+
+typedef struct FN(wgrad_chunk) {
+	int64_t group;
+	int64_t n0;
+	int64_t i0;
+	int64_t j0;
+	int64_t nn;
+	int64_t rows;
+	int64_t cols;
+	int64_t pixels;
+} FN(wgrad_chunk);
+
+static FN(wgrad_chunk) FN(chunk_at)(const wgrad_plan *p, int64_t group, int64_t index)
+{
+	FN(wgrad_chunk) h = {.group = group};
+	h.j0 = index % p->col_chunks * p->cols;
+	index /= p->col_chunks;
+	h.i0 = index % p->row_chunks * p->rows;
+	h.n0 = index / p->row_chunks * p->nn;
+	h.nn = min64(p->nn, p->g->n - h.n0);
+	h.rows = max64(0, min64(p->rows, p->g->ho - h.i0));
+	h.cols = min64(p->cols, p->g->wo - h.j0);
+	h.pixels = h.nn * h.rows * h.cols;
+	return h;
+}
+
+/* Panels of gy: channels [k0, k0 + kk), pixels in blocks of PIXEL_BLOCK. */
+static void FN(
+	pack_gy)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, int64_t k0, int64_t kk, T *dst)
+{
+	const gr_conv_geom *g = run->plan.g;
+	const int64_t mr = run->kern->mr;
+	const int64_t plane = g->ho * g->wo;
+	const int64_t k_round = ceil_div(kk, mr) * mr;
+	const int64_t per = h->rows * h->cols; /* pixels of one sample, adjacent in gy */
+	for (int64_t p0 = 0; p0 < h->pixels; p0 += PIXEL_BLOCK) {
+		const int64_t pc = min64(PIXEL_BLOCK, h->pixels - p0);
+		for (int64_t p = p0; p < p0 + pc;) {
+			const int64_t n = p / per;
+			const int64_t run_len = min64((n + 1) * per, p0 + pc) - p;
+			const int64_t channel = (h->n0 + n) * g->k + h->group * run->plan.kg + k0;
+			const T *src = run->gy + channel * plane + h->i0 * g->wo + h->j0 + (p - n * per);
+			for (int64_t k = 0; k < kk; k += mr)
+				run->kern->transpose(min64(mr, kk - k), run_len, src + k * plane, plane,
+					dst + k * pc + (p - p0) * mr, mr);
+			p += run_len;
+		}
+		dst += k_round * pc;
+	}
+}
+
+/* Columns of x that fall into an image of width `size` when they start at `first`. */
+static void FN(clip)(int64_t first, int64_t count, int64_t size, int64_t *lo, int64_t *hi)
+{
+	*lo = min64(count, max64(0, -first));
+	*hi = max64(*lo, min64(count, size - first));
+}
+
+/* Channels [c0, c0 + cc) of the rows under the chunk, channels last, zeros outside the image. */
+static void FN(
+	pack_x)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, int64_t c0, int64_t cc, T *dst)
+{
+	const wgrad_plan *p = &run->plan;
+	const gr_conv_geom *g = p->g;
+	const int64_t plane = g->h * g->w;
+	const int64_t col = h->j0 * g->stride_w - g->pad_left;
+	int64_t lo;
+	int64_t hi;
+	FN(clip)(col, p->in_cols, g->w, &lo, &hi);
+	for (int64_t n = 0; n < h->nn; n++) {
+		const T *xn = run->x + ((h->n0 + n) * g->c + h->group * p->cg + c0) * plane;
+		for (int64_t i = 0; i < p->in_rows; i++) {
+			const int64_t row = h->i0 * g->stride_h - g->pad_top + i;
+			T *d = dst + (n * p->in_rows + i) * p->in_cols * p->pixel;
+			if (row < 0 || row >= g->h) {
+				memset(d, 0, (size_t)(p->in_cols * p->pixel) * sizeof(T));
+				continue;
+			}
+			memset(d, 0, (size_t)(lo * p->pixel) * sizeof(T));
+			memset(d + hi * p->pixel, 0, (size_t)((p->in_cols - hi) * p->pixel) * sizeof(T));
+			run->kern->transpose(cc, hi - lo, xn + row * g->w + col + lo, plane, d + lo * p->pixel,
+				p->pixel);
+		}
+	}
+}
+
+/* x_col of the chunk: [pixel][(c,r,s)]. */
+static void FN(pack_columns)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, T *dst)
+{
+	const wgrad_plan *p = &run->plan;
+	const gr_conv_geom *g = p->g;
+	for (int64_t n = 0; n < h->nn; n++)
+		for (int64_t i = 0; i < h->rows; i++) {
+			T *d = dst + (n * h->rows + i) * h->cols * p->pixel;
+			for (int64_t q = 0; q < p->cg * p->taps; q++) {
+				const int64_t c = q / p->taps;
+				const int64_t row =
+					(h->i0 + i) * g->stride_h - g->pad_top + q % p->taps / g->s * g->dil_h;
+				const int64_t col = h->j0 * g->stride_w - g->pad_left + q % g->s * g->dil_w;
+				const int64_t channel = (h->n0 + n) * g->c + h->group * p->cg + c;
+				const T *src = run->x + (channel * g->h + row) * g->w + col;
+				const bool inside = row >= 0 && row < g->h;
+				for (int64_t j = 0; j < h->cols; j++) {
+					const int64_t at = j * g->stride_w;
+					const bool in = inside && col + at >= 0 && col + at < g->w;
+					d[j * p->pixel + q] = in ? src[at] : 0;
+				}
+			}
+		}
+}
+
+/* Adds the chunk's product for channels [k0, k0 + kk) x [c0, c0 + cc) to `acc` of the group. */
+static void FN(add_chunk)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, const T *gy_pack,
+	const T *x_pack, T *acc, const int64_t size[2], bool add)
+{
+	const wgrad_plan *p = &run->plan;
+	const gr_conv_geom *g = p->g;
+	const int64_t kk = size[0];
+	const int64_t cc = size[1];
+	const int64_t k_round = ceil_div(kk, run->kern->mr) * run->kern->mr;
+	for (int64_t p0 = 0; p0 < h->pixels; p0 += PIXEL_BLOCK) {
+		const int64_t pc = min64(PIXEL_BLOCK, h->pixels - p0);
+		const T *a = gy_pack + p0 * k_round;
+		const bool more = add || p0 > 0;
+		if (p->columns) {
+			const int64_t n = p->cg * p->taps;
+			run->kern->block_off(kk, n, pc, a, x_pack, run->off + p0, acc, n, NULL, more);
+			continue;
+		}
+		for (int64_t r = 0; r < g->r; r++)
+			for (int64_t s = 0; s < g->s; s++)
+				run->kern->block_off(kk, cc, pc, a,
+					x_pack + (r * g->dil_h * p->in_cols + s * g->dil_w) * p->pixel, run->off + p0,
+					acc + (r * g->s + s) * p->kg * p->cg, p->cg, NULL, more);
+	}
+}
+
+static void FN(wgrad_task)(int64_t task, void *ctx)
+{
+	FN(wgrad_run) *run = ctx;
+	const wgrad_plan *p = &run->plan;
+	const gr_conv_geom *g = p->g;
+	const int64_t c0 = task % p->c_parts * p->c_part;
+	task /= p->c_parts;
+	const int64_t k0 = task % p->k_parts * p->k_part;
+	task /= p->k_parts;
+	const int64_t group = task % g->groups;
+	const int64_t part = task / g->groups;
+	const int64_t size[2] = {min64(p->k_part, p->kg - k0), min64(p->c_part, p->cg - c0)};
+	const int64_t most = p->nn * p->rows * p->cols;
+	const int64_t gy_size = ceil_div(size[0], run->kern->mr) * run->kern->mr * most;
+	const int64_t x_size = (p->columns ? most : p->nn * p->in_rows * p->in_cols) * p->pixel;
+	T *gy_pack = gr__pool_alloc((size_t)(gy_size + x_size) * sizeof(T));
+	if (!gy_pack) {
+		atomic_store(&run->status, GR_EMEM);
+		return;
+	}
+	T *x_pack = gy_pack + gy_size;
+	T *acc = run->acc + (part * g->groups + group) * p->kg * p->cg * p->taps;
+	acc += k0 * p->cg * (p->columns ? p->taps : 1) + c0;
+	const int64_t chunks = p->n_chunks * p->row_chunks * p->col_chunks;
+	const int64_t begin = part * chunks / p->parts;
+	const int64_t end = (part + 1) * chunks / p->parts;
+	for (int64_t q = begin; q < end; q++) {
+		const FN(wgrad_chunk) h = FN(chunk_at)(p, group, q);
+		FN(pack_gy)(run, &h, k0, size[0], gy_pack);
+		if (p->columns)
+			FN(pack_columns)(run, &h, x_pack);
+		else
+			FN(pack_x)(run, &h, c0, size[1], x_pack);
+		FN(add_chunk)(run, &h, gy_pack, x_pack, acc, size, q > begin);
+	}
+	gr__pool_free(gy_pack);
+}
+
+/* Adds the parts of one output channel, in order, and puts the taps innermost. */
+static void FN(reduce_task)(int64_t channel, void *ctx)
+{
+	const FN(wgrad_run) *run = ctx;
+	const wgrad_plan *p = &run->plan;
+	const int64_t group = channel / p->kg;
+	const int64_t k = channel % p->kg;
+	const int64_t all = p->g->k * p->cg * p->taps;
+	const T *acc = run->acc + group * p->kg * p->cg * p->taps;
+	T *gw = run->gw + channel * p->cg * p->taps;
+	const int64_t tap_stride = p->columns ? 1 : p->kg * p->cg;
+	const int64_t c_stride = p->columns ? p->taps : 1;
+	acc += k * p->cg * c_stride;
+	for (int64_t c = 0; c < p->cg; c++)
+		for (int64_t t = 0; t < p->taps; t++) {
+			T sum = acc[c * c_stride + t * tap_stride];
+			for (int64_t part = 1; part < p->parts; part++)
+				sum += acc[part * all + c * c_stride + t * tap_stride];
+			gw[c * p->taps + t] = sum;
+		}
+}
+
+gr_status FN(gr__conv_weight_grad)(const gr_conv_geom *g, const T *gy, const T *x, T *gw)
+{
+	const int64_t size = g->k * (g->c / g->groups) * g->r * g->s;
+	if (size == 0)
+		return GR_OK;
+	if (g->n * g->ho * g->wo == 0) {
+		memset(gw, 0, (size_t)size * sizeof(T));
+		return GR_OK;
+	}
+	/* Without taps to tell apart the pixels of a 1x1 are a line, whatever the image's shape. */
+	gr_conv_geom flat = *g;
+	if (g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 &&
+		g->pad_left == 0 && g->h == g->ho && g->w == g->wo) {
+		flat.w = g->h * g->w;
+		flat.wo = flat.w;
+		flat.h = 1;
+		flat.ho = 1;
+	}
+	FN(wgrad_run) run = {.kern = FN(gr__gemm_kern)(), .gy = gy, .x = x, .gw = gw};
+	wgrad_plan *p = &run.plan;
+	make_plan(p, &flat, run.kern->mr, run.kern->nr, 64 / (int64_t)sizeof(T));
+	int64_t *off = gr__pool_alloc((size_t)(p->nn * p->rows * p->cols) * sizeof(int64_t));
+	run.off = off;
+	run.acc = gr__pool_alloc((size_t)(p->parts * size) * sizeof(T));
+	if (off && run.acc) {
+		fill_offsets(p, off);
+		gr__par_for(p->parts * g->groups * p->k_parts * p->c_parts, FN(wgrad_task), &run);
+		if (atomic_load(&run.status) == GR_OK)
+			gr__par_for(g->k, FN(reduce_task), &run);
+	}
+	const bool ok = off && run.acc;
+	gr__pool_free(off);
+	gr__pool_free(run.acc);
+	return ok ? atomic_load(&run.status) : GR_EMEM;
+}

@@ -1,0 +1,58 @@
+/*
+ * Driver of the matrix products: picks, by shape alone, between the kernels that read operands
+ * where they lie (small or thin products) and packing into cache-sized panels, and cuts C into
+ * tiles for gr__par_for(). See gemm.h for the promise, gemm_tile_impl.h for the arithmetic.
+ */
+#include "gemm.h"
+
+#include <stdatomic.h>
+
+#include "isa.h"
+#include "par.h"
+#include "pool.h"
+
+/* Multiply-adds below which packing does not pay, and below which a fork does not. */
+#define DIRECT_WORK ((int64_t)1 << 19)
+#define SERIAL_WORK ((int64_t)1 << 16)
+/* A batch of products with more work than this each is a loop around threaded products. */
+#define BATCH_WORK ((int64_t)1 << 25)
+/* Tile of C in one task: rows, and columns in units of the kernel's full tile. */
+#define TILE_M 128
+#define TILE_NR 8
+/* Elements of packed operands held at once; more of k than that goes in turns. */
+#define PACK_LIMIT ((int64_t)1 << 26)
+/* Elements of B kept on the stack when a small product needs it with unit-stride rows. */
+#define STACK_B 1024
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx), void *ctx)
+{
+	if (n > 1 && work > SERIAL_WORK) {
+		gr__par_for(n, fn, ctx);
+		return;
+	}
+	for (int64_t i = 0; i < n; i++)
+		fn(i, ctx);
+}
+
+#define T float
+#define FN(name) name##_f32
+#define GEMM_TABLE(isa) gr__gemm_kern_f32_##isa
+#include "gemm_impl.h"
+#undef T
+#undef FN
+#undef GEMM_TABLE
+
+#define T double
+#define FN(name) name##_f64
+#define GEMM_TABLE(isa) gr__gemm_kern_f64_##isa
+#include "gemm_impl.h"
