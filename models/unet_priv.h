@@ -1,0 +1,39 @@
+/*
+ * Blocks of the ADM U-Net, for unet.c.
+ */
+#ifndef GRADUS_MODELS_UNET_PRIV_H
+#define GRADUS_MODELS_UNET_PRIV_H
+
+#include "gradus/layers.h"
+#include "gradus/unet.h"
+
+/* What every block of one forward pass shares. */
+typedef struct unet_pass {
+	gr_tensor *emb;            /* SiLU of the time and class embedding, [N,E] */
+	const gr_key *dropout_key; /* NULL: no dropout */
+	double dropout;
+	uint64_t site; /* dropout places passed so far */
+} unet_pass;
+
+typedef enum unet_resample {
+	UNET_SAME = 0,
+	UNET_UP = 1,
+	UNET_DOWN = 2,
+} unet_resample;
+
+typedef struct unet_res unet_res;
+typedef struct unet_attention unet_attention;
+
+/* A residual block in -> out, child `name` of parent. */
+unet_res *gr__unet_res_new(gr_module *parent, const char *name, const gr_unet_config *config,
+	int64_t in, int64_t out, unet_resample resample);
+/* x [N,in,H,W] -> [N,out,H',W'] */
+gr_tensor *gr__unet_res_forward(const unet_res *b, gr_tensor *x, unet_pass *pass);
+
+/* An attention block of the given width. */
+unet_attention *gr__unet_attention_new(gr_module *parent, const char *name,
+	const gr_unet_config *config, int64_t width, int64_t heads);
+/* x [N,C,H,W] -> [N,C,H,W] */
+gr_tensor *gr__unet_attention_forward(const unet_attention *b, gr_tensor *x);
+
+#endif
