@@ -1,0 +1,159 @@
+/* The walk: accumulation, selection, consumption, higher order, depth, errors. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "gradus/ops.h"
+
+static gr_tensor *leaf(double v)
+{
+	return gr_watch(gr_scalar(GR_F64, v));
+}
+
+static double grad1(gr_tensor *y, gr_tensor *x)
+{
+	gr_tensor *g;
+	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_OK, "%s", gr_error_message());
+	return gr_item(g);
+}
+
+Test(backward, cotangents_that_meet_are_summed)
+{
+	gr_tensor *x = leaf(3.0);
+	gr_tensor *y = gr_add(gr_mul(x, x), gr_mul_s(x, 5.0));
+	cr_assert_float_eq(grad1(y, x), 11.0, 1e-14);
+}
+
+Test(backward, a_value_used_many_times)
+{
+	gr_tensor *x = leaf(1.5);
+	gr_tensor *y = x;
+	for (int i = 0; i < 5; i++)
+		y = gr_add(y, gr_mul(y, y)); /* y' = (1 + 2 y) y' */
+	double v = 1.5, d = 1.0;
+	for (int i = 0; i < 5; i++) {
+		d *= 1.0 + 2.0 * v;
+		v += v * v;
+	}
+	cr_assert_float_eq(grad1(y, x) / d, 1.0, 1e-13);
+}
+
+Test(backward, third_derivative)
+{
+	gr_tensor *x = leaf(0.7);
+	gr_tensor *y = gr_sin(x);
+	for (int order = 0; order < 3; order++) {
+		gr_tensor *g;
+		cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true)), GR_OK);
+		y = g;
+	}
+	cr_assert_float_eq(gr_item(y), -cos(0.7), 1e-13);
+}
+
+Test(backward, a_graph_is_consumed_once)
+{
+	gr_tensor *x = leaf(2.0);
+	gr_tensor *y = gr_mul(x, x);
+	gr_tensor *g;
+	cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .keep_graph = true)), GR_OK);
+	cr_assert_float_eq(grad1(y, x), 4.0, 0.0);
+	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_ESTATE);
+	cr_assert_not_null(strstr(gr_error_message(), "consumed"));
+}
+
+Test(backward, intermediate_tensors_can_be_asked_for)
+{
+	gr_tensor *x = leaf(2.0);
+	gr_tensor *h = gr_mul(x, x);
+	gr_tensor *y = gr_mul_s(h, 3.0);
+	gr_tensor *ask[] = {x, h}, *g[2];
+	cr_assert_eq(gr_grad(g, y, 2, ask, NULL), GR_OK);
+	cr_assert_float_eq(gr_item(g[0]), 12.0, 0.0);
+	cr_assert_float_eq(gr_item(g[1]), 3.0, 0.0);
+}
+
+Test(backward, unused_inputs_are_an_error_unless_allowed)
+{
+	gr_tensor *x = leaf(2.0), *z = leaf(1.0), *g;
+	gr_tensor *y = gr_mul(x, x);
+	cr_assert_eq(gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .keep_graph = true)), GR_EARG);
+	gr_error_clear();
+	cr_assert_eq(gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .allow_unused = true)), GR_OK);
+	cr_assert_eq(gr_item(g), 0.0);
+}
+
+Test(backward, untracked_and_null_are_errors)
+{
+	gr_tensor *x = gr_scalar(GR_F64, 1.0), *g;
+	cr_assert_eq(gr_grad(&g, x, 1, &x, NULL), GR_EARG);
+	gr_error_clear();
+	cr_assert_eq(gr_grad(&g, NULL, 1, &x, NULL), GR_EARG);
+}
+
+Test(backward, overwritten_values_are_noticed)
+{
+	gr_tensor *x = leaf(2.0), *g;
+	gr_tensor *y = gr_mul(x, x);
+	gr_param_update(x, gr_scalar(GR_F64, 5.0));
+	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_ESTATE);
+	cr_assert_not_null(strstr(gr_error_message(), "test_backward.c"));
+}
+
+Test(backward, stop_gradient_and_recording_off)
+{
+	gr_tensor *x = leaf(2.0);
+	cr_assert_float_eq(grad1(gr_mul(x, gr_stop_gradient(x)), x), 2.0, 0.0);
+	bool was = gr_set_recording(false);
+	cr_assert(was);
+	cr_assert(!gr_is_tracked(gr_mul(x, x)));
+	cr_assert(!gr_set_recording(true));
+}
+
+Test(backward, depth_is_no_recursion)
+{
+	gr_tensor *x = leaf(1.0);
+	gr_scope_begin();
+	gr_tensor *y = x;
+	for (int i = 0; i < 300000; i++) {
+		gr_scope_begin();
+		gr_tensor *next = gr_add_s(y, 1.0);
+		y = gr_escape(next);
+		gr_scope_end();
+	}
+	cr_assert_float_eq(grad1(y, x), 1.0, 0.0);
+	gr_scope_end();
+}
+
+Test(backward, nothing_leaks)
+{
+	uint64_t live = gr_memory_stats().tensors_live;
+	uint64_t bytes = gr_memory_stats().bytes_in_use;
+	gr_scope_begin();
+	gr_tensor *x = gr_watch(gr_random_normal(gr_key_seed(1), GR_F64, GR_DIMS(3, 4)));
+	gr_tensor *y = gr_sum(gr_tanh(gr_mul(x, x)), GR_ALL_AXES, false);
+	gr_tensor *g;
+	cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true)), GR_OK);
+	gr_tensor *h;
+	cr_assert_eq(gr_grad(&h, gr_sum(g, GR_ALL_AXES, false), 1, &x, NULL), GR_OK);
+	gr_scope_end();
+	cr_assert_eq(gr_memory_stats().tensors_live, live);
+	cr_assert_eq(gr_memory_stats().bytes_in_use, bytes);
+}
+
+Test(backward, one_shot_walk_frees_what_was_saved)
+{
+	gr_tensor *x = gr_watch(gr_zeros(GR_F32, GR_DIMS(1 << 18)));
+	gr_scope_begin();
+	gr_tensor *y = x;
+	for (int i = 0; i < 10; i++) {
+		gr_scope_begin();
+		y = gr_escape(gr_tanh(y));
+		gr_scope_end();
+	}
+	gr_tensor *loss = gr_sum(y, GR_ALL_AXES, false);
+	uint64_t before = gr_memory_stats().bytes_in_use;
+	gr_tensor *g;
+	cr_assert_eq(gr_grad(&g, loss, 1, &x, NULL), GR_OK);
+	cr_assert_lt(gr_memory_stats().bytes_in_use + (5 << 20), before);
+	gr_scope_end();
+}

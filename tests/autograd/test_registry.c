@@ -1,0 +1,94 @@
+/* Records of the library and of a user's program; errors of a call. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "gradus/op.h"
+#include "gradus/ops.h"
+
+Test(registry, names_are_unique_and_found)
+{
+	for (int i = 0; i < gr_op_count(); i++) {
+		const gr_op *op = gr_op_get(i);
+		cr_assert_eq(gr_op_find(op->name), op, "%s is there twice", op->name);
+	}
+	cr_assert_null(gr_op_get(-1));
+	cr_assert_null(gr_op_find("no such op"));
+}
+
+/* y = x^3 as a user would write it. */
+static gr_status cube_forward(gr_op_call *c)
+{
+	const double *x = gr_tensor_data_const(c->in[0]);
+	double *y = gr_tensor_data(c->out[0]);
+	for (int64_t i = 0; i < gr_tensor_size(c->in[0]); i++)
+		y[i] = x[i] * x[i] * x[i];
+	return GR_OK;
+}
+
+static gr_status cube_infer(gr_op_call *c)
+{
+	c->contiguous = 1;
+	return gr_infer_same(c);
+}
+
+static gr_status cube_vjp(gr_vjp *v)
+{
+	v->gin[0] = gr_mul(v->gout[0], gr_mul_s(gr_square(v->in[0]), 3.0));
+	return GR_OK;
+}
+
+static const gr_op cube = {
+	.name = "cube",
+	.sig = "x",
+	.math = "y = x^3",
+	.doc = "Third power.",
+	.nin = 1,
+	.nout = 1,
+	.flags = GR_OP_ELEMENTWISE,
+	.saves = GR_SAVE_IN(0),
+	.infer = cube_infer,
+	.forward = cube_forward,
+	.vjp = cube_vjp,
+};
+
+Test(registry, a_users_op_is_differentiated_twice)
+{
+	cr_assert_eq(gr_op_register(&cube), GR_OK);
+	cr_assert_eq(gr_op_register(&cube), GR_EARG, "a name is taken once");
+	gr_error_clear();
+	gr_tensor *x = gr_watch(gr_scalar(GR_F64, 2.0));
+	gr_tensor *y = gr_apply1(&cube, 1, &x, NULL), *g, *h;
+	cr_assert_eq(gr_item(y), 8.0);
+	cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true)), GR_OK);
+	cr_assert_eq(gr_item(g), 12.0);
+	cr_assert_eq(gr_grad(&h, g, 1, &x, NULL), GR_OK);
+	cr_assert_eq(gr_item(h), 12.0);
+}
+
+Test(registry, incomplete_records_are_refused)
+{
+	gr_op bad = cube;
+	bad.vjp = NULL;
+	cr_assert_eq(gr_op_register(&bad), GR_EARG);
+}
+
+Test(registry, errors_name_op_operands_and_site)
+{
+	gr_tensor *a = gr_zeros(GR_F32, GR_DIMS(2, 3)), *b = gr_zeros(GR_F32, GR_DIMS(4));
+	int line = __LINE__ + 1;
+	cr_assert_null(gr_add(gr_add(a, b), a));
+	const char *m = gr_error_message();
+	char site[64];
+	snprintf(site, sizeof site, "test_registry.c:%d", line);
+	cr_assert_not_null(strstr(m, "add"), "%s", m);
+	cr_assert_not_null(strstr(m, "[2,3]"), "%s", m);
+	cr_assert_not_null(strstr(m, "[4]"), "%s", m);
+	cr_assert_not_null(strstr(m, site), "%s", m);
+	cr_assert_eq(gr_error_code(), GR_ESHAPE);
+}
+
+Test(registry, types_are_not_mixed)
+{
+	cr_assert_null(gr_add(gr_zeros(GR_F32, GR_DIMS(2)), gr_zeros(GR_F64, GR_DIMS(2))));
+	cr_assert_eq(gr_error_code(), GR_EDTYPE);
+}

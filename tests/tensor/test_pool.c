@@ -1,0 +1,77 @@
+/* The caching pool: alignment, reuse, limits, injected failures. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "gradus/tensor.h"
+#include "pool.h"
+
+Test(pool, blocks_are_aligned_and_large_enough)
+{
+	for (size_t bytes = 0; bytes < ((size_t)1 << 23); bytes = bytes * 3 + 1) {
+		char *p = gr__pool_alloc(bytes);
+		cr_assert_not_null(p);
+		cr_assert_eq((uintptr_t)p % 64, 0);
+		cr_assert_geq(gr__pool_block_size(p), bytes);
+		cr_assert_leq(gr__pool_block_size(p), bytes + bytes / 4 + 128, "at most a quarter wasted");
+		memset(p, 0xa5, bytes);
+		gr__pool_free(p);
+	}
+}
+
+Test(pool, freed_blocks_are_reused_without_the_system)
+{
+	const size_t sizes[] = {64, 1000, 100000, (size_t)5 << 20};
+	for (int round = 0; round < 3; round++) {
+		uint64_t before = gr_memory_stats().system_allocs;
+		for (int i = 0; i < 4; i++)
+			gr__pool_free(gr__pool_alloc(sizes[i]));
+		uint64_t made = gr_memory_stats().system_allocs - before;
+		cr_assert(round == 0 || made == 0, "round %d made %d", round, (int)made);
+	}
+}
+
+Test(pool, statistics_balance)
+{
+	gr_memory before = gr_memory_stats();
+	void *p = gr__pool_alloc(1 << 16);
+	cr_assert_geq(gr_memory_stats().bytes_in_use, before.bytes_in_use + (1 << 16));
+	gr__pool_free(p);
+	cr_assert_eq(gr_memory_stats().bytes_in_use, before.bytes_in_use);
+	gr_memory_trim();
+	cr_assert_eq(gr_memory_stats().bytes_cached, 0);
+}
+
+Test(pool, limit_gives_out_of_memory_with_the_size)
+{
+	gr_memory_set_limit(1 << 20);
+	cr_assert_null(gr_zeros(GR_F32, GR_DIMS(1024, 1024)));
+	cr_assert_eq(gr_error_code(), GR_EMEM);
+	cr_assert_not_null(strstr(gr_error_message(), "4194304"));
+	gr_error_clear();
+	cr_assert_not_null(gr_zeros(GR_F32, GR_DIMS(16, 16)));
+}
+
+Test(pool, the_nth_request_fails_once)
+{
+	gr_memory_fail_at(2);
+	void *a = gr__pool_alloc(10);
+	cr_assert_not_null(a);
+	cr_assert_null(gr__pool_alloc(10));
+	void *b = gr__pool_alloc(10);
+	cr_assert_not_null(b);
+	gr__pool_free(a);
+	gr__pool_free(b);
+}
+
+Test(pool, grow_keeps_the_content)
+{
+	char *p = gr__pool_alloc(64);
+	strcpy(p, "gradus");
+	p = gr__pool_grow(p, 100000);
+	cr_assert_str_eq(p, "gradus");
+	gr__pool_free(p);
+	char *s = gr_strdup("x");
+	cr_assert_str_eq(s, "x");
+	gr_free(s);
+	gr_free(NULL);
+}
