@@ -1,0 +1,29 @@
+/*
+ * Naive references of the ops for the generated tests: plain loops in double and libm, written
+ * without looking at the library's kernels. An op without an entry is compared with nothing.
+ */
+#ifndef GRADUS_TESTS_REFERENCE_H
+#define GRADUS_TESTS_REFERENCE_H
+
+#include "gradus/tensor.h"
+
+/* Row-major contiguous values, whatever the type of the tensor. */
+typedef struct gr_ref_tensor {
+	int ndim;
+	int64_t dims[GR_MAX_DIMS];
+	double *data;
+} gr_ref_tensor;
+
+/* out[i] = output i of the op: dims already set, data allocated. */
+typedef void (*gr_ref_fn)(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out);
+
+typedef struct gr_ref {
+	const char *op;
+	gr_ref_fn fn;
+} gr_ref;
+
+/* Both end with {NULL, NULL}. a: binary, unary, reduce, norm, attention; b: the other families. */
+extern const gr_ref gr_refs_a[];
+extern const gr_ref gr_refs_b[];
+
+#endif
