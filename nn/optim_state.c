@@ -26,14 +26,20 @@ gr_status gr_params_of(gr_params *out, const gr_module *m)
 		return gr_error_set(GR_EMEM, "params_of: out of memory");
 	}
 	for (int64_t i = 0; i < n; i++) {
-		out->names[i] = gr_module_param_name(m, i);
-		out->tensors[i] = gr_module_param(m, i);
-		if (!out->tensors[i]) {
+		gr_tensor *t = gr_module_param(m, i);
+		if (!t) {
 			gr_params_free(out);
 			return gr_error_code();
 		}
+		if (!gr_is_tracked(t))
+			continue;
+		out->names[out->n] = gr_module_param_name(m, i);
+		out->tensors[out->n++] = t;
 	}
-	out->n = (int)n;
+	if (out->n == 0) {
+		gr_params_free(out);
+		return gr_error_set(GR_EARG, "params_of: no parameter is trainable");
+	}
 	return GR_OK;
 }
 

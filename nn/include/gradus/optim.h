@@ -30,7 +30,8 @@ typedef struct gr_params {
 	gr_tensor **tensors;
 } gr_params;
 
-/* Every parameter of m, in its order. Freed by gr_params_free; GR_EMEM. */
+/* Every trainable parameter of m, in its order. Freed by gr_params_free; GR_EARG when there is none,
+ * GR_ESTATE without values, GR_EMEM. */
 GR_API GR_MUST_USE gr_status gr_params_of(gr_params *out, const gr_module *m);
 /* Frees the two arrays and zeroes the struct. */
 GR_API void gr_params_free(gr_params *p);
@@ -55,12 +56,12 @@ typedef struct gr_optim_opts {
 } gr_optim_opts;
 
 /* State is zero. The parameters are f32 or f64 and contiguous; GR_EARG, GR_EMEM. */
-GR_API GR_MUST_USE gr_status gr_optim_new(
-	gr_optim **out, const gr_params *params, const gr_optim_opts *opts);
+GR_API GR_MUST_USE gr_status gr_optim_new(gr_optim **out, const gr_params *params,
+	const gr_optim_opts *opts);
 GR_API void gr_optim_free(gr_optim *o);
 /* One update with gradients grads[0..n-1] times grad_scale; GR_ESHAPE, GR_EMEM. */
-GR_API GR_MUST_USE gr_status gr_optim_step(
-	gr_optim *o, gr_tensor *const *grads, double lr, double grad_scale);
+GR_API GR_MUST_USE gr_status gr_optim_step(gr_optim *o, gr_tensor *const *grads, double lr,
+	double grad_scale);
 /* Number of updates so far. */
 GR_API int64_t gr_optim_steps(const gr_optim *o);
 /* State as tensors "optim.m.NAME", "optim.v.NAME" and text "optim.steps". Loading restores it
@@ -106,8 +107,8 @@ typedef struct gr_ema_opts {
 } gr_ema_opts;
 
 /* The average starts as a copy of the parameters. */
-GR_API GR_MUST_USE gr_status gr_ema_new(
-	gr_ema **out, const gr_params *params, const gr_ema_opts *opts);
+GR_API GR_MUST_USE gr_status gr_ema_new(gr_ema **out, const gr_params *params,
+	const gr_ema_opts *opts);
 GR_API void gr_ema_free(gr_ema *e);
 /* average += (1 - decay) (parameter - average). */
 GR_API GR_MUST_USE gr_status gr_ema_update(gr_ema *e);
@@ -117,8 +118,8 @@ GR_API GR_MUST_USE gr_status gr_ema_swap(gr_ema *e);
 GR_API gr_tensor *gr_ema_tensor(const gr_ema *e, int i);
 /* Tensors prefix + NAME in `storage` (f32, f16, ...); the text "ema.updates". `load` reads what
  * was saved in the parameters' own type with the same prefix, to the bit. */
-GR_API GR_MUST_USE gr_status gr_ema_save(
-	const gr_ema *e, gr_archive *a, const char *prefix, gr_dtype storage);
+GR_API GR_MUST_USE gr_status gr_ema_save(const gr_ema *e, gr_archive *a, const char *prefix,
+	gr_dtype storage);
 GR_API GR_MUST_USE gr_status gr_ema_load(gr_ema *e, const gr_archive *a, const char *prefix);
 
 #ifdef __cplusplus

@@ -1,0 +1,207 @@
+/* Parsing of options by table (see args.h): no getopt, since help and hints come from the table. */
+#include "args.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ARGS 64
+#define MAX_NAME 64
+
+/* Levenshtein distance, capped by the length of names. */
+static int distance(const char *a, const char *b)
+{
+	int row[MAX_NAME + 1];
+	int n = (int)strlen(b);
+	if (n > MAX_NAME)
+		return MAX_NAME;
+	for (int j = 0; j <= n; j++)
+		row[j] = j;
+	for (int i = 1; a[i - 1]; i++) {
+		int diagonal = row[0];
+		row[0] = i;
+		for (int j = 1; j <= n; j++) {
+			int best = diagonal + (a[i - 1] != b[j - 1]);
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *gr__args_nearest(const char *word, const char *const *names, int n)
+{
+	const char *best = NULL;
+	size_t length = strlen(word);
+	int least = length < 4 ? 2 : 4; /* so many edits are no longer the same word */
+	for (int i = 0; i < n; i++) {
+		int d = distance(word, names[i]);
+		if (length >= 3 && strncmp(word, names[i], length) == 0)
+			d = 1; /* a beginning */
+		if (d < least) {
+			least = d;
+			best = names[i];
+		}
+	}
+	return best;
+}
+
+static const char *metavar(gr_arg_type type)
+{
+	switch (type) {
+	case GR_ARG_STRING: return " TEXT";
+	case GR_ARG_INT: return " N";
+	case GR_ARG_DOUBLE: return " X";
+	default: return "";
+	}
+}
+
+static void print_help(const gr_command *c)
+{
+	printf("usage: gradus %s %s\n\n%s\n\noptions:\n", c->name, c->usage, c->summary);
+	for (int i = 0; i < c->nargs; i++) {
+		const gr_arg *a = &c->args[i];
+		char left[MAX_NAME + 16];
+		snprintf(left, sizeof(left), "--%s%s", a->name, metavar(a->type));
+		printf("  %-24s %s", left, a->help);
+		if (a->fallback)
+			printf(" (default %s)", a->fallback);
+		printf("\n");
+	}
+	printf("  %-24s %s\n\nexamples:\n", "--help", "this text");
+	for (int i = 0; i < 2 && c->examples[i]; i++)
+		printf("  %s\n", c->examples[i]);
+}
+
+/* False when the text is not of the type. */
+static bool assign(const gr_arg *a, const char *text)
+{
+	char *end;
+	errno = 0;
+	switch (a->type) {
+	case GR_ARG_STRING: *(const char **)a->target = text; return true;
+	case GR_ARG_INT: {
+		long long n = strtoll(text, &end, 10);
+		*(int64_t *)a->target = n;
+		return errno == 0 && end != text && *end == '\0';
+	}
+	case GR_ARG_DOUBLE: {
+		double x = strtod(text, &end);
+		*(double *)a->target = x;
+		return end != text && *end == '\0' && isfinite(x);
+	}
+	default: *(bool *)a->target = strcmp(text, "1") == 0; return true;
+	}
+}
+
+static int usage_error(const gr_command *c, const char *what, const char *word, const char *hint)
+{
+	fprintf(stderr, "gradus %s: %s '%s'%s%s; see gradus %s --help\n", c->name, what, word,
+		hint ? "; did you mean --" : "", hint ? hint : "", c->name);
+	return GR_EXIT_USAGE;
+}
+
+static int unknown_option(const gr_command *c, const char *word)
+{
+	const char *names[MAX_ARGS + 1];
+	int n = 0;
+	for (int i = 0; i < c->nargs && n < MAX_ARGS; i++)
+		names[n++] = c->args[i].name;
+	names[n++] = "help";
+	char name[MAX_NAME];
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	const char *near = gr__args_nearest(name + 2, names, n);
+	return usage_error(c, "unknown option", name, near);
+}
+
+static const gr_arg *find(const gr_command *c, const char *name)
+{
+	size_t length = strcspn(name, "=");
+	for (int i = 0; i < c->nargs; i++) {
+		if (strlen(c->args[i].name) == length && strncmp(c->args[i].name, name, length) == 0)
+			return &c->args[i];
+	}
+	return NULL;
+}
+
+/* The option at argv[*at]; moves *at to the last word it took. */
+static int parse_option(const gr_command *c, int argc, char **argv, int *at)
+{
+	const char *word = argv[*at];
+	const gr_arg *a = find(c, word + 2);
+	if (!a)
+		return unknown_option(c, word);
+	const char *value = strchr(word, '=');
+	if (a->type == GR_ARG_FLAG) {
+		if (value)
+			return usage_error(c, "no value is expected in", word, NULL);
+		*(bool *)a->target = true;
+		return GR_ARGS_RUN;
+	}
+	if (value)
+		value++;
+	else if (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
+		value = argv[++*at];
+	else
+		return usage_error(c, "no value after", word, NULL);
+	if (!assign(a, value)) {
+		fprintf(stderr, "gradus %s: --%s: '%s' is not %s\n", c->name, a->name, value,
+			a->type == GR_ARG_INT ? "a whole number" : "a number");
+		return GR_EXIT_USAGE;
+	}
+	return GR_ARGS_RUN;
+}
+
+int gr__args_parse(const gr_command *c, int argc, char **argv, const char **words, int max_words,
+	int *nwords)
+{
+	*nwords = 0;
+	for (int i = 0; i < c->nargs; i++) {
+		const gr_arg *a = &c->args[i];
+		if (a->fallback)
+			assign(a, a->fallback);
+		else if (a->type == GR_ARG_STRING)
+			*(const char **)a->target = NULL;
+		else
+			assign(a, "0");
+	}
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help(c);
+			return GR_EXIT_OK;
+		}
+		if (strncmp(argv[i], "--", 2) == 0) {
+			int code = parse_option(c, argc, argv, &i);
+			if (code != GR_ARGS_RUN)
+				return code;
+		} else if (*nwords < max_words) {
+			words[(*nwords)++] = argv[i];
+		} else {
+			return usage_error(c, "unexpected word", argv[i], NULL);
+		}
+	}
+	return GR_ARGS_RUN;
+}
+
+int gr__exit_code(gr_status status)
+{
+	switch (status) {
+	case GR_OK: return GR_EXIT_OK;
+	case GR_EIO:
+	case GR_EFORMAT: return GR_EXIT_FILE;
+	case GR_ENUMERIC: return GR_EXIT_NUMERIC;
+	case GR_EMEM: return GR_EXIT_MEMORY;
+	default: return GR_EXIT_USAGE;
+	}
+}
+
+int gr__exit_report(const char *command, gr_status status)
+{
+	const char *message = gr_error_message();
+	fprintf(stderr, "gradus %s: %s\n", command, *message ? message : gr_error_text(status));
+	return gr__exit_code(status);
+}

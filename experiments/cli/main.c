@@ -1,0 +1,60 @@
+/* The program `gradus`: finds the command and runs it. SIGINT and SIGTERM stop it cleanly. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "commands.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{"train", gr_cmd_train, "train a diffusion model on images"},
+};
+
+#define NCOMMANDS ((int)(sizeof(commands) / sizeof(commands[0])))
+
+/* The first signal asks for a clean stop, the second one kills. */
+static void on_signal(int number)
+{
+	gr_interrupt();
+	signal(number, SIG_DFL);
+}
+
+static void print_usage(FILE *stream)
+{
+	fprintf(stream, "usage: gradus COMMAND [options]\n\ncommands:\n");
+	for (int i = 0; i < NCOMMANDS; i++)
+		fprintf(stream, "  %-12s %s\n", commands[i].name, commands[i].summary);
+	fprintf(stream, "\ngradus COMMAND --help tells more; gradus --version prints the version\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *names[NCOMMANDS];
+	if (argc < 2) {
+		print_usage(stderr);
+		return GR_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_usage(stdout);
+		return GR_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("gradus %s\n", gr_version());
+		return GR_EXIT_OK;
+	}
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	for (int i = 0; i < NCOMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+		names[i] = commands[i].name;
+	}
+	const char *near = gr__args_nearest(argv[1], names, NCOMMANDS);
+	fprintf(stderr, "gradus: unknown command '%s'%s%s; see gradus --help\n", argv[1],
+		near ? "; did you mean " : "", near ? near : "");
+	return GR_EXIT_USAGE;
+}
