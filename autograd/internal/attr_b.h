@@ -57,8 +57,6 @@ typedef struct gr_resample_attr {
 /* Adjoint of gr_slice with resolved bounds: x back at start, start + step, ... of `length`. */
 gr_tensor *gr__slice_adjoint(gr_tensor *x, int axis, int64_t start, int64_t step, int64_t length);
 
-/* From infer: the operand that t would be as an output. */
-gr_operand gr__shape_operand(const gr_tensor *t);
 /* From infer: GR_EARG unless `axis` names a dim of t. */
 gr_status gr__shape_check_axis(const gr_op_call *c, int64_t axis, const gr_tensor *t);
 /* A valid axis, counted from the front. */

@@ -12,6 +12,7 @@
 #include "gradus/ops.h"
 #include "attr_b.h"
 #include "kern.h"
+#include "node.h"
 
 static gr_status check_index(const gr_op_call *c)
 {
@@ -51,7 +52,7 @@ static gr_status gather_infer(gr_op_call *c)
 		status = gr__shape_check_axis(c, a->axis, c->in[0]);
 	if (status != GR_OK)
 		return status;
-	c->result[0] = gr__shape_operand(c->in[0]);
+	c->result[0] = gr__operand(c->in[0]);
 	c->result[0].dims[gr__shape_axis(a->axis, c->in[0]->ndim)] = c->in[1]->dims[0];
 	return GR_OK;
 }
@@ -122,7 +123,7 @@ static gr_status scatter_add_infer(gr_op_call *c)
 			c->in[0]->dims[axis], axis, c->in[1]->dims[0]);
 	if (a->length < 0)
 		return gr_op_fail(c, GR_EARG, "length is %" PRId64, a->length);
-	c->result[0] = gr__shape_operand(c->in[0]);
+	c->result[0] = gr__operand(c->in[0]);
 	c->result[0].dims[axis] = a->length;
 	return GR_OK;
 }

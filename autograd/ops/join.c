@@ -11,12 +11,13 @@
 #include "gradus/ops.h"
 #include "attr_b.h"
 #include "kern.h"
+#include "node.h"
 
 /* --- contiguous ---------------------------------------------------------------------------- */
 
 static gr_status contiguous_infer(gr_op_call *c)
 {
-	c->result[0] = gr__shape_operand(c->in[0]);
+	c->result[0] = gr__operand(c->in[0]);
 	return GR_OK;
 }
 
@@ -68,7 +69,7 @@ static gr_status concat_infer(gr_op_call *c)
 	if (gr__shape_check_axis(c, a->axis, first) != GR_OK)
 		return GR_EARG;
 	int axis = gr__shape_axis(a->axis, first->ndim);
-	c->result[0] = gr__shape_operand(first);
+	c->result[0] = gr__operand(first);
 	for (int i = 1; i < c->nin; i++) {
 		const gr_tensor *x = c->in[i];
 		if (x->dtype != first->dtype)

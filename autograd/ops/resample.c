@@ -11,6 +11,7 @@
 #include "gradus/ops.h"
 #include "attr_b.h"
 #include "kern.h"
+#include "node.h"
 
 static gr_status check_images(const gr_op_call *c)
 {
@@ -57,7 +58,7 @@ static gr_status avg_pool2d_infer(gr_op_call *c)
 	if (status != GR_OK)
 		return status;
 	c->contiguous = 1;
-	c->result[0] = gr__shape_operand(x);
+	c->result[0] = gr__operand(x);
 	for (int i = x->ndim - 2; i < x->ndim; i++) {
 		if (x->dims[i] % a->f != 0)
 			return gr_op_fail(c, GR_ESHAPE,
@@ -134,7 +135,7 @@ static gr_status upsample_nearest2d_infer(gr_op_call *c)
 	if (status != GR_OK)
 		return status;
 	c->contiguous = 1;
-	c->result[0] = gr__shape_operand(x);
+	c->result[0] = gr__operand(x);
 	for (int i = x->ndim - 2; i < x->ndim; i++) {
 		if (x->dims[i] > INT32_MAX)
 			return gr_op_fail(c, GR_ESHAPE, "dim %d is %" PRId64, i, x->dims[i]);

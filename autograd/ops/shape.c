@@ -14,18 +14,9 @@
 
 #include "gradus/ops.h"
 #include "attr_b.h"
-#include "tensor_int.h"
+#include "node.h"
 
 /* --- shared -------------------------------------------------------------------------------- */
-
-gr_operand gr__shape_operand(const gr_tensor *t)
-{
-	gr_operand o = {.dtype = t->dtype, .ndim = t->ndim};
-
-	for (int i = 0; i < t->ndim; i++)
-		o.dims[i] = t->dims[i];
-	return o;
-}
 
 gr_status gr__shape_check_axis(const gr_op_call *c, int64_t axis, const gr_tensor *t)
 {
@@ -199,7 +190,7 @@ static gr_status permute_infer(gr_op_call *c)
 
 	if (a->ndim != x->ndim)
 		return gr_op_fail(c, GR_EARG, "%" PRId64 " entries in perm for %d dims", a->ndim, x->ndim);
-	c->result[0] = gr__shape_operand(x);
+	c->result[0] = gr__operand(x);
 	for (int i = 0; i < x->ndim; i++) {
 		if (a->perm[i] < 0 || a->perm[i] >= x->ndim || (seen >> a->perm[i] & 1) != 0)
 			return gr_op_fail(c, GR_EARG,
@@ -292,7 +283,7 @@ static gr_status flip_infer(gr_op_call *c)
 {
 	const gr_axis_attr *a = c->attr;
 
-	c->result[0] = gr__shape_operand(c->in[0]);
+	c->result[0] = gr__operand(c->in[0]);
 	return gr__shape_check_axis(c, a->axis, c->in[0]);
 }
 

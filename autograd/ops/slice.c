@@ -11,11 +11,12 @@
 #include "gradus/ops.h"
 #include "attr_b.h"
 #include "kern.h"
+#include "node.h"
 
 /* The operand with another length of one dim. */
 static gr_operand with_length(const gr_tensor *t, int axis, int64_t length)
 {
-	gr_operand o = gr__shape_operand(t);
+	gr_operand o = gr__operand(t);
 
 	o.dims[axis] = length;
 	return o;
@@ -206,7 +207,7 @@ static gr_status pad_infer(gr_op_call *c)
 	if (a->before > room || a->after > room - a->before)
 		return gr_op_fail(c, GR_EARG, "before %" PRId64 ", after %" PRId64 ": too large", a->before,
 			a->after);
-	c->result[0] = gr__shape_operand(c->in[0]);
+	c->result[0] = gr__operand(c->in[0]);
 	c->result[0].dims[axis] += a->before + a->after;
 	return GR_OK;
 }
