@@ -1,0 +1,93 @@
+/*
+ * Measurement operators A: y = A x + sigma e. An operator is made by name for images of one size
+ * and applies itself as an expression of differentiable ops, so gradients pass through it. Images
+ * are [N,C,H,W] with values in [-1,1].
+ *
+ * An operator with randomness of its own (a mask drawn per image) is bound to one key per image of
+ * the batch, gr_measurement_key() of gradus/noise.h: what is drawn depends on the seed and on the
+ * image, not on the batch. Particles of one measurement repeat its key.
+ *
+ * Ownership: the caller frees the operator; tensors it returns belong to the caller's scope, parts
+ * to the operator. Threads: immutable after creation.
+ */
+#ifndef GRADUS_OPERATOR_H
+#define GRADUS_OPERATOR_H
+
+#include "gradus/autograd.h"
+#include "gradus/io.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gr_operator gr_operator;
+
+typedef struct gr_operator_opts {
+	size_t size;
+	int64_t channels, height, width; /* of the images; default 3, 32, 32 */
+	int64_t n;                       /* images of the batch that `keys` holds, 0 for no keys */
+	const gr_key *keys;              /* n measurement keys; copied */
+	/* inpaint_box */
+	int64_t box;       /* side of the square hole; default half of each side of the image */
+	bool placed;       /* put it at top, left instead of the centre */
+	int64_t top, left; /* its first row and column, when placed */
+	/* inpaint_random */
+	double missing; /* fraction of the pixels that is not measured; default 0.7 */
+	/* sr_bicubic, sr_mean */
+	int64_t factor; /* default 4 */
+	/* blur_gauss */
+	int64_t taps;      /* odd; default 9 */
+	double blur_sigma; /* standard deviation of the kernel in pixels; default 1.5 */
+} gr_operator_opts;
+
+/*
+ * The operator that `spec` names: a name of the table below, optionally with options that replace
+ * those of `opts`, as "sr_bicubic" or "inpaint_box:box=8,top=0,left=4". NULL: GR_EARG (unknown
+ * name or option, a value that does not fit the image, keys missing), GR_EMEM.
+ */
+GR_API gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts);
+/* Accepts NULL. */
+GR_API void gr_operator_free(gr_operator *A);
+
+/* The table of names: i in 0..count-1, NULL beyond. Help is one line with the options. */
+GR_API int gr_operator_count(void);
+GR_API const char *gr_operator_list_name(int i);
+GR_API const char *gr_operator_list_help(int i);
+
+/* A x: x [N,C,H,W] in f32 or f64 -> [N,C',H',W']; with keys bound, N must be their number. */
+GR_API gr_tensor *gr_operator_apply(const gr_operator *A, gr_tensor *x);
+/* A^T y: y [N,C',H',W'] -> [N,C,H,W]. GR_EUNSUPPORTED when A is not linear. */
+GR_API gr_tensor *gr_operator_adjoint(const gr_operator *A, gr_tensor *y);
+
+/* Name without options. */
+GR_API const char *gr_operator_name(const gr_operator *A);
+GR_API bool gr_is_linear_operator(const gr_operator *A);
+/* Three sizes each: C, H, W of the images and C', H', W' of the measurements. */
+GR_API const int64_t *gr_operator_in_dims(const gr_operator *A);
+GR_API const int64_t *gr_operator_out_dims(const gr_operator *A);
+/* Number of keys bound, 0 for none; key of image i. */
+GR_API int64_t gr_operator_batch(const gr_operator *A);
+GR_API gr_key gr_operator_key(const gr_operator *A, int64_t i);
+
+/*
+ * Which entries of y are measured: 1 or 0, [1,1,H',W'] or [N,1,H',W'] of the given float type.
+ * NULL, and no error, when all are (every operator but inpainting). Entries that are not measured
+ * are 0 in A x and carry no noise.
+ */
+GR_API gr_tensor *gr_operator_support(const gr_operator *A, gr_dtype dtype);
+
+/*
+ * What A is made of, exactly as used, in f64: masks, kernels, matrices. Name and tensor of part i;
+ * NULL, and no error, beyond the last one.
+ */
+GR_API int gr_operator_part_count(const gr_operator *A);
+GR_API const char *gr_operator_part_name(const gr_operator *A, int i);
+GR_API gr_tensor *gr_operator_part(const gr_operator *A, int i);
+/* Add all parts to an archive, with the operator's name as metadata "operator". */
+GR_API GR_MUST_USE gr_status gr_operator_export(const gr_operator *A, gr_archive *archive);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * Priors: what samplers know about images. A prior is a small table of differentiable functions
+ * (predict, and encode and decode where its state is not the image) with the schedule it was
+ * trained on and the quantity it predicts. Samplers and terms reach a network through this only.
+ *
+ * Parametrisation: x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) eps, t a base step of the schedule
+ * (gradus/schedule.h), images in [-1,1]. Conversions between eps, x_0 and v are here and nowhere
+ * else.
+ *
+ * Ownership: the caller frees the prior, which owns what it wraps. Threads: as its functions allow;
+ * those here only read.
+ */
+#ifndef GRADUS_PRIOR_H
+#define GRADUS_PRIOR_H
+
+#include "gradus/autograd.h"
+#include "gradus/schedule.h"
+#include "gradus/unet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gr_prior gr_prior;
+
+typedef enum gr_prediction {
+	GR_PREDICT_EPS = 0, /* the noise */
+	GR_PREDICT_X0 = 1,  /* the clean image */
+	GR_PREDICT_V = 2,   /* v = sqrt(A) eps - sqrt(1 - A) x_0 (Salimans and Ho 2022) */
+} gr_prediction;
+
+/* One evaluation on its way through a prior. */
+typedef struct gr_prior_call {
+	gr_tensor *x_t;        /* in: [N,C,H,W] */
+	const double *t;       /* in: base step of each of the N samples; may be fractional */
+	gr_tensor *prediction; /* out: [N,C,H,W], what the prior's parametrisation says */
+	gr_tensor *variance;   /* out: [N,C,H,W], v of a learned reverse variance, or NULL:
+	                        * log var = f log beta + (1 - f) log v_t, f = (v + 1) / 2 */
+} gr_prior_call;
+
+/* A kind of prior; `self` is what gr_prior_new() was given. Unused entries are NULL. */
+typedef struct gr_prior_table {
+	const char *name;
+	gr_status (*predict)(void *self, const gr_prior *p, gr_prior_call *call);
+	gr_tensor *(*encode)(void *self, gr_tensor *image); /* NULL: the state is the image */
+	gr_tensor *(*decode)(void *self, gr_tensor *state);
+	void (*free)(void *self);
+} gr_prior_table;
+
+typedef struct gr_prior_opts {
+	size_t size;
+	int64_t channels, height, width;  /* of the state; needed */
+	gr_prediction prediction;         /* default eps */
+	const gr_schedule_opts *schedule; /* not respaced; default linear, 1000 steps */
+} gr_prior_opts;
+
+/* A prior of a user's own kind; owns self from here on, also when it fails (NULL). */
+GR_API gr_prior *gr_prior_new(const gr_prior_table *table, void *self, const gr_prior_opts *opts);
+/* Accepts NULL. */
+GR_API void gr_prior_free(gr_prior *p);
+
+/*
+ * The prior in a folder: config.json and weights.safetensors (any float type, used as f32), as
+ * `gradus train` writes them. Parameters are constants: gradients reach x_t only. GR_EIO,
+ * GR_EFORMAT naming file and key.
+ */
+GR_API GR_MUST_USE gr_status gr_prior_open(gr_prior **out, const char *folder);
+/* A U-Net that predicts eps, and with twice as many channels out as in also the variance; owns
+ * the network from here on, also when it fails (NULL). Its parameters become constants. */
+GR_API gr_prior *gr_prior_unet_new(gr_unet *net, const gr_prior_opts *opts);
+
+typedef struct gr_gaussian_opts {
+	size_t size;
+	gr_tensor *mean;       /* [C,H,W]; default 0 */
+	double variance;       /* s^2 of s^2 I; default 1 */
+	gr_tensor *variances;  /* [C,H,W]: a diagonal covariance, in place of variance */
+	gr_tensor *covariance; /* [CHW,CHW] symmetric, positive semidefinite, in place of both */
+} gr_gaussian_opts;
+
+/* x_0 ~ N(m, C): its eps is exact, in f32 and f64. eps = sqrt(1-A) (A C + (1-A) I)^-1 (x_t -
+ * sqrt(A) m). */
+GR_API gr_prior *gr_prior_gaussian_new(const gr_gaussian_opts *gaussian, const gr_prior_opts *opts);
+
+/* Reading the prior. Dims are C, H, W of the state. */
+GR_API const char *gr_prior_name(const gr_prior *p);
+GR_API const int64_t *gr_prior_dims(const gr_prior *p);
+GR_API gr_prediction gr_prior_prediction(const gr_prior *p);
+/* All base steps, not respaced; borrowed. */
+GR_API const gr_schedule *gr_prior_schedule(const gr_prior *p);
+/* A schedule that keeps some of them; the caller frees it. respacing as in gradus/schedule.h. */
+GR_API gr_schedule *gr_prior_respace(const gr_prior *p, const char *respacing);
+/* A at base step t, 0 <= t <= T-1; between steps log A is linear. */
+GR_API double gr_prior_alpha_bar(const gr_prior *p, double t);
+
+/* Evaluate; fills call->prediction and call->variance. Checks shapes. */
+GR_API GR_MUST_USE gr_status gr_prior_predict(const gr_prior *p, gr_prior_call *call);
+/* Image [N,3,H,W] to state and back; the identity for pixel priors. */
+GR_API gr_tensor *gr_prior_encode(const gr_prior *p, gr_tensor *image);
+GR_API gr_tensor *gr_prior_decode(const gr_prior *p, gr_tensor *state);
+
+/* x_0 and eps from x_t and a prediction of the given kind, all [N,...], at one alpha_bar A:
+ *     x_0 = sqrt(1/A) x_t - sqrt(1/A - 1) eps = sqrt(A) x_t - sqrt(1-A) v. */
+GR_API gr_tensor *gr_predicted_x0(gr_prediction kind, gr_tensor *x_t, gr_tensor *prediction,
+	double alpha_bar);
+GR_API gr_tensor *gr_predicted_eps(gr_prediction kind, gr_tensor *x_t, gr_tensor *prediction,
+	double alpha_bar);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
