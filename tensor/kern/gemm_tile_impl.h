@@ -8,6 +8,15 @@
  * in order, then one addition to C (or the bias). That is the whole of the promise in gemm.h.
  */
 
+#ifndef UNROLL
+/* Unrolled whole, so that the arrays below become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+#endif
+
 typedef struct FN(tile_args) {
 	int64_t kc;
 	const T *a;
@@ -41,22 +50,24 @@ static inline __attribute__((always_inline)) void FN(
 	const int64_t brs = mode == FN(B_PANEL) ? nv * VL : t->brs;
 	const M last = t->last;
 	V acc[MR][NV_LOW];
-#pragma GCC unroll 8
-	for (int i = 0; i < mr; i++)
-#pragma GCC unroll 8
+	UNROLL
+	for (int i = 0; i < mr; i++) {
+		UNROLL
 		for (int v = 0; v < nv; v++)
 			acc[i][v] = V_ZERO();
-	for (int64_t k = 0; k < t->kc; k++) {
+	}
+	const int64_t kc = t->kc;
+	for (int64_t k = 0; k < kc; k++) {
 		const T *bk = mode == FN(B_OFFSETS) ? b + off[k] : b;
 		V bv[NV_LOW];
-#pragma GCC unroll 8
+		UNROLL
 		for (int v = 0; v < nv - 1; v++)
 			bv[v] = V_LOAD(bk + v * VL);
 		bv[nv - 1] = V_MLOAD(last, bk + (nv - 1) * VL);
-#pragma GCC unroll 8
+		UNROLL
 		for (int i = 0; i < mr; i++) {
 			const V ai = V_SET1(a[i * ars]);
-#pragma GCC unroll 8
+			UNROLL
 			for (int v = 0; v < nv; v++)
 				acc[i][v] = V_FMA(ai, bv[v], acc[i][v]);
 		}
@@ -64,24 +75,31 @@ static inline __attribute__((always_inline)) void FN(
 		if (mode != FN(B_OFFSETS))
 			b += brs;
 	}
-#pragma GCC unroll 8
-	for (int i = 0; i < mr; i++) {
-		T *ci = t->c + i * t->crs;
-		const V bias = t->bias ? V_SET1(t->bias[i]) : V_ZERO();
-#pragma GCC unroll 8
-		for (int v = 0; v < nv; v++) {
-			const bool full = v < nv - 1;
-			T *cv = ci + v * VL;
-			V x = acc[i][v];
-			if (t->add)
-				x = V_ADD(full ? V_LOAD(cv) : V_MLOAD(last, cv), x);
-			else if (t->bias)
-				x = V_ADD(bias, x);
-			if (full)
-				V_STORE(cv, x);
-			else
-				V_MSTORE(cv, last, x);
+	T *c = t->c;
+	const int64_t crs = t->crs;
+	const T *bias = t->bias;
+	if (t->add) {
+		UNROLL
+		for (int i = 0; i < mr; i++) {
+			UNROLL
+			for (int v = 0; v < nv - 1; v++)
+				acc[i][v] = V_ADD(V_LOAD(c + i * crs + v * VL), acc[i][v]);
+			acc[i][nv - 1] = V_ADD(V_MLOAD(last, c + i * crs + (nv - 1) * VL), acc[i][nv - 1]);
 		}
+	} else if (bias) {
+		UNROLL
+		for (int i = 0; i < mr; i++) {
+			UNROLL
+			for (int v = 0; v < nv; v++)
+				acc[i][v] = V_ADD(V_SET1(bias[i]), acc[i][v]);
+		}
+	}
+	UNROLL
+	for (int i = 0; i < mr; i++) {
+		UNROLL
+		for (int v = 0; v < nv - 1; v++)
+			V_STORE(c + i * crs + v * VL, acc[i][v]);
+		V_MSTORE(c + i * crs + (nv - 1) * VL, last, acc[i][nv - 1]);
 	}
 }
 
@@ -104,17 +122,20 @@ typedef void (*FN(tile_fn))(const FN(tile_args) *);
 #if MR == 8
 #define TILES(mode) \
 	TILE_ROW6(mode, 1) \
-	TILE_ROW6(mode, 2) TILE_ROW6(mode, 3) TILE_ROW6(mode, 4) TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) \
-		TILE_ROW3(mode, 7) TILE_ROW3(mode, 8) static const FN(tile_fn) \
+	TILE_ROW6(mode, 2) \
+	TILE_ROW6(mode, 3) \
+	TILE_ROW6(mode, 4) TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) TILE_ROW3(mode, 7) \
+		TILE_ROW3(mode, 8) static const FN(tile_fn) \
 			FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME6(mode, 3)}, \
 				{NAME6(mode, 4)}, {NAME3(mode, 5)}, {NAME3(mode, 6)}, {NAME3(mode, 7)}, \
 				{NAME3(mode, 8)}};
 #elif MR == 4
 #define TILES(mode) \
 	TILE_ROW6(mode, 1) \
-	TILE_ROW6(mode, 2) TILE_ROW3(mode, 3) TILE_ROW3(mode, 4) static const FN(tile_fn) \
-		FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME3(mode, 3)}, \
-			{NAME3(mode, 4)}};
+	TILE_ROW6(mode, 2) \
+	TILE_ROW3(mode, 3) \
+	TILE_ROW3(mode, 4) static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, \
+		{NAME6(mode, 2)}, {NAME3(mode, 3)}, {NAME3(mode, 4)}};
 #else
 #error "TILES lists the heights 4 and 8"
 #endif
