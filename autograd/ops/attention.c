@@ -192,7 +192,7 @@ static gr_status attention_vjp(gr_vjp *v)
 	return GR_OK;
 }
 
-/* The operands of the rule as batches [B,.,.]: q and k both plain and scaled. */
+/* The operands of the rule as batches [B,.,.], q and k times the scale where it is needed. */
 typedef struct backward {
 	const gr_tensor *k, *v, *g, *q_scaled, *k_scaled;
 	gr_tensor *dq, *dk, *dv; /* NULL where not wanted */
