@@ -65,11 +65,11 @@ gr_status gr_module_set_dtype(gr_module *m, gr_dtype dtype)
 	if (m == NULL)
 		return GR_EARG;
 	if (dtype != GR_F32 && dtype != GR_F64)
-		return gr__module_fail(
-			m, GR_EDTYPE, "module: parameters are f32 or f64, not %s", gr_dtype_name(dtype));
+		return gr__module_fail(m, GR_EDTYPE, "module: parameters are f32 or f64, not %s",
+			gr_dtype_name(dtype));
 	if (m->root->count > 0)
-		return gr__module_fail(
-			m, GR_ESTATE, "module: the type is set before the first parameter is added");
+		return gr__module_fail(m, GR_ESTATE,
+			"module: the type is set before the first parameter is added");
 	m->root->dtype = dtype;
 	return GR_OK;
 }
@@ -120,8 +120,10 @@ gr_module *gr_module_child(gr_module *parent, const char *name)
 	gr_module *m = full == NULL ? NULL : gr_module_alloc(parent, sizeof *m);
 	if (m == NULL)
 		return NULL;
-	*m = (gr_module){
-		.root = parent->root, .parent = parent, .name = full, .below = strlen(full) + 1};
+	*m = (gr_module){.root = parent->root,
+		.parent = parent,
+		.name = full,
+		.below = strlen(full) + 1};
 	return m;
 }
 
@@ -179,8 +181,8 @@ static void fill_fans(gr_param *p)
 		p->fan_out = out * field;
 }
 
-gr_param *gr_module_add_param(
-	gr_module *m, const char *name, const gr_param_opts *opts, int ndim, const int64_t *dims)
+gr_param *gr_module_add_param(gr_module *m, const char *name, const gr_param_opts *opts, int ndim,
+	const int64_t *dims)
 {
 	if (m == NULL || name == NULL)
 		return NULL;

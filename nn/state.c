@@ -182,8 +182,8 @@ gr_status gr_module_save(const gr_module *m, gr_archive *a, gr_dtype storage)
 	if (m == NULL || a == NULL)
 		return gr_error_set(GR_EARG, "module: nothing to save %s", m == NULL ? "from" : "to");
 	if (!is_float(storage))
-		return gr_error_set(
-			GR_EDTYPE, "module: parameters cannot be stored as %s", gr_dtype_name(storage));
+		return gr_error_set(GR_EDTYPE, "module: parameters cannot be stored as %s",
+			gr_dtype_name(storage));
 	const gr_param *p;
 	for (int64_t i = 0; (p = gr_module_param_handle(m, i)) != NULL; i++) {
 		gr_status status = gr_scope_begin();

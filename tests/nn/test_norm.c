@@ -1,0 +1,88 @@
+/* Normalisation layers against their definitions. */
+#include <criterion/criterion.h>
+
+#include "nn_check.h"
+
+static gr_tensor *group_forward(const void *layer, gr_tensor *x)
+{
+	return gr_groupnorm_forward(layer, x);
+}
+
+static gr_tensor *layer_forward(const void *layer, gr_tensor *x)
+{
+	return gr_layernorm_forward(layer, x);
+}
+
+static gr_groupnorm *group_norm_6(gr_module **root, bool silu)
+{
+	*root = gr_module_new();
+	gr_module_set_dtype(*root, GR_F64);
+	gr_groupnorm *l = gr_groupnorm_new(*root, "g",
+		GR_OPTS(gr_groupnorm_opts, .channels = 6, .groups = 3, .silu = silu));
+	cr_assert_eq(gr_module_init(*root, gr_key_seed(1)), GR_OK);
+	gr_tensor *w = gr_module_param(*root, 0), *b = gr_module_param(*root, 1);
+	cr_assert_eq(gr_param_update(w, nn_normal(7, GR_F64, GR_DIMS(6))), GR_OK);
+	cr_assert_eq(gr_param_update(b, nn_normal(8, GR_F64, GR_DIMS(6))), GR_OK);
+	return l;
+}
+
+Test(norm, starts_as_plain_normalisation)
+{
+	gr_module *root = gr_module_new();
+	gr_groupnorm_new(root, "g", GR_OPTS(gr_groupnorm_opts, .channels = 64));
+	cr_assert_eq(gr_module_init(root, gr_key_seed(1)), GR_OK);
+	cr_assert(nn_same_bits(gr_module_find(root, "g.weight"), gr_full(GR_F32, GR_DIMS(64), 1.0)));
+	cr_assert(nn_same_bits(gr_module_find(root, "g.bias"), gr_zeros(GR_F32, GR_DIMS(64))));
+	gr_module_free(root);
+}
+
+Test(norm, group_norm_by_definition)
+{
+	gr_module *root;
+	gr_groupnorm *l = group_norm_6(&root, true);
+	gr_tensor *x = nn_normal(2, GR_F64, GR_DIMS(2, 6, 4, 5));
+	gr_tensor *g = gr_reshape(x, GR_DIMS(2, 3, 40));
+	gr_tensor *centred = gr_sub(g, gr_mean(g, GR_AXES(2), true));
+	gr_tensor *variance = gr_mean(gr_square(centred), GR_AXES(2), true);
+	gr_tensor *y = gr_mul(centred, gr_rsqrt(gr_add_s(variance, 1e-5)));
+	y = gr_reshape(y, GR_DIMS(2, 6, 4, 5));
+	y = gr_muladd(y, gr_reshape(gr_module_param(root, 0), GR_DIMS(6, 1, 1)),
+		gr_reshape(gr_module_param(root, 1), GR_DIMS(6, 1, 1)));
+	cr_assert_lt(nn_distance(gr_groupnorm_forward(l, x), gr_silu(y)), 1e-12);
+	cr_assert_lt(nn_gradient_error(root, group_forward, l, x), 1e-7);
+	gr_module_free(root);
+}
+
+Test(norm, modulation_by_definition)
+{
+	gr_module *root, *plain_root;
+	gr_groupnorm *l = group_norm_6(&root, true), *plain = group_norm_6(&plain_root, false);
+	gr_tensor *x = nn_normal(2, GR_F64, GR_DIMS(2, 6, 4, 5));
+	gr_tensor *e = nn_normal(3, GR_F64, GR_DIMS(2, 12));
+	gr_tensor *scale = gr_slice(e, 1, 0, 6, 1), *shift = gr_slice(e, 1, 6, 12, 1);
+	gr_tensor *y = gr_groupnorm_forward(plain, x);
+	y = gr_muladd(y, gr_add_s(gr_reshape(scale, GR_DIMS(2, 6, 1, 1)), 1.0),
+		gr_reshape(shift, GR_DIMS(2, 6, 1, 1)));
+	cr_assert_lt(nn_distance(gr_groupnorm_modulate(l, x, scale, shift), gr_silu(y)), 1e-12);
+	gr_module_free(root);
+	gr_module_free(plain_root);
+}
+
+Test(norm, layer_norm)
+{
+	for (int affine = 0; affine < 2; affine++) {
+		gr_module *root = gr_module_new();
+		gr_module_set_dtype(root, GR_F64);
+		gr_layernorm *l = gr_layernorm_new(root, "n",
+			GR_OPTS(gr_layernorm_opts, .dim = 5, .eps = 1e-6, .no_affine = affine == 0));
+		cr_assert_eq(gr_module_init(root, gr_key_seed(1)), GR_OK);
+		cr_assert_eq(gr_module_param_count(root), affine == 0 ? 0 : 2);
+		gr_tensor *x = nn_normal(2, GR_F64, GR_DIMS(2, 3, 5));
+		gr_tensor *centred = gr_sub(x, gr_mean(x, GR_AXES(2), true));
+		gr_tensor *variance = gr_mean(gr_square(centred), GR_AXES(2), true);
+		gr_tensor *y = gr_mul(centred, gr_rsqrt(gr_add_s(variance, 1e-6)));
+		cr_assert_lt(nn_distance(gr_layernorm_forward(l, x), y), 1e-12);
+		cr_assert_lt(nn_gradient_error(root, layer_forward, l, x), 1e-7);
+		gr_module_free(root);
+	}
+}

@@ -1,0 +1,25 @@
+/*
+ * Reference cases of $GRADUS_SHARED/goldens (see its README): a folder per architecture with the
+ * weights under the reference's own names, inputs, outputs and gradients.
+ */
+#ifndef GRADUS_TESTS_GOLDEN_H
+#define GRADUS_TESTS_GOLDEN_H
+
+#include "gradus/module.h"
+
+/* Path of goldens/<folder>/<file> in static storage; NULL, and "skipped" on stdout, when the
+ * shared folder is not there. */
+const char *golden_path(const char *folder, const char *file);
+
+/* The f32 tensors of a PyTorch state dict (an uncompressed zip of raw storages and a pickle), laid
+ * over m's parameters: entry i of the dict is parameter i, and m's names must occur in the pickle
+ * in m's order. Enough for the goldens; models/io reads such files properly. */
+gr_status golden_load_pt(gr_module *m, const char *path);
+
+/* Compare forward and gradient with io.npz: the relative distances of y and of the gradient of
+ * sum(y r) in x. `x_name` and `grad_name` are the keys ("x", "grad_x"). */
+typedef gr_tensor *(*golden_forward)(void *model, const gr_archive *io, gr_tensor *x);
+gr_status golden_compare(const gr_archive *io, golden_forward forward, void *model,
+	const char *x_name, const char *grad_name, double *y_error, double *grad_error);
+
+#endif
