@@ -26,6 +26,8 @@
 /* Pixels of a tile; multiply-adds of the whole below which no threads are woken. */
 #define TILE_PIXELS 512
 #define SERIAL_WORK ((int64_t)1 << 16)
+/* Packing a weight costs about as much as this many multiply-adds. */
+#define PACK_COST 8
 /* Output channels are divided among tasks only when there are fewer tasks than this. */
 #define FEW_TASKS 8
 
@@ -44,6 +46,16 @@ static int64_t ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
+static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx), void *ctx)
+{
+	if (n > 1 && work > SERIAL_WORK) {
+		gr__par_for(n, fn, ctx);
+		return;
+	}
+	for (int64_t i = 0; i < n; i++)
+		fn(i, ctx);
+}
+
 /* Smallest q >= 0 with first + q * step >= bound, at most `most`. */
 static int64_t steps_to(int64_t first, int64_t step, int64_t bound, int64_t most)
 {
@@ -58,7 +70,8 @@ static int64_t spread_stride(int64_t elements, int64_t line)
 
 typedef struct conv_plan {
 	const gr_conv_low *l;
-	bool direct;      /* 1x1, dense: rows of x_col are planes of x */
+	bool direct; /* 1x1, dense: rows of x_col are planes of x */
+	int64_t blocks;
 	int64_t cb;       /* input channels of a block */
 	int64_t co_round; /* output channels rounded up to whole panels */
 	int64_t rows;     /* a tile is rows x cols output pixels */
@@ -83,6 +96,7 @@ static void make_plan(conv_plan *p, const gr_conv_low *l, int64_t mr, int64_t li
 	p->direct = l->nr == 1 && l->ns == 1 && l->sh == 1 && l->sw == 1 && l->r0 == 0 && l->s0 == 0 &&
 		l->hi == l->ho && l->wi == l->wo;
 	p->cb = max64(1, ceil_div(l->ci, blocks));
+	p->blocks = ceil_div(l->ci, p->cb);
 	p->co_round = ceil_div(l->co, mr) * mr;
 	p->cols = min64(l->wo, TILE_PIXELS);
 	p->col_tiles = ceil_div(l->wo, p->cols);

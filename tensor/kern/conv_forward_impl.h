@@ -4,7 +4,8 @@ typedef struct FN(conv_run) {
 	conv_plan plan;
 	const FN(gr_gemm_kern) * kern;
 	const T *x;
-	const T *wpack; /* [group][block of channels][panel][c r s][mr] */
+	const T *w;
+	T *wpack; /* [group][block of channels][panel][c r s][mr] */
 	const int64_t *off;
 	const T *bias;
 	T *y;
@@ -22,30 +23,37 @@ typedef struct FN(conv_tile) {
 	int64_t co;
 } FN(conv_tile);
 
-static void FN(pack_weights)(const conv_plan *p, const FN(gr_gemm_kern) * kern, const T *w, T *dst)
+/* One block of channels of one group; with the taps of a channel adjacent in w, as transposes. */
+static void FN(pack_weights)(int64_t task, void *ctx)
 {
+	const FN(conv_run) *run = ctx;
+	const conv_plan *p = &run->plan;
 	const gr_conv_low *l = p->l;
 	const int64_t taps = l->nr * l->ns;
-	const int64_t mr = kern->mr;
-	const bool natural = l->w_s == 1 && l->w_r == l->ns && l->w_c == taps;
-	for (int64_t g = 0; g < l->groups; g++)
-		for (int64_t c0 = 0; c0 < l->ci; c0 += p->cb) {
-			const int64_t cb = min64(p->cb, l->ci - c0);
-			const T *wb = w + g * l->w_group + c0 * l->w_c;
-			T *d = dst + (g * l->ci + c0) * taps * p->co_round;
-			if (natural) {
-				FN(gr__gemm_pack_a)(kern, l->co, cb * taps, wb, l->w_o, 1, d);
+	const int64_t mr = run->kern->mr;
+	const int64_t g = task / p->blocks;
+	const int64_t c0 = task % p->blocks * p->cb;
+	const int64_t cb = min64(p->cb, l->ci - c0);
+	const T *w = run->w + g * l->w_group + c0 * l->w_c;
+	T *dst = run->wpack + (g * l->ci + c0) * taps * p->co_round;
+	const bool dense = l->w_s == 1 && l->w_r == l->ns;
+	if (dense && l->w_c == taps) {
+		FN(gr__gemm_pack_a)(run->kern, l->co, cb * taps, w, l->w_o, 1, dst);
+		return;
+	}
+	for (int64_t o = 0; o < l->co; o += mr) {
+		const int64_t rows = min64(mr, l->co - o);
+		for (int64_t c = 0; c < cb; c++, dst += taps * mr) {
+			const T *src = w + o * l->w_o + c * l->w_c;
+			if (dense) {
+				run->kern->transpose(rows, taps, src, l->w_o, dst, mr);
 				continue;
 			}
-			for (int64_t o = 0; o < l->co; o++)
-				for (int64_t c = 0; c < cb; c++)
-					for (int64_t r = 0; r < l->nr; r++)
-						for (int64_t s = 0; s < l->ns; s++) {
-							const int64_t k = c * taps + r * l->ns + s;
-							d[(o - o % mr) * cb * taps + k * mr + o % mr] =
-								wb[o * l->w_o + c * l->w_c + r * l->w_r + s * l->w_s];
-						}
+			for (int64_t t = 0; t < taps; t++)
+				for (int64_t i = 0; i < rows; i++)
+					dst[t * mr + i] = src[i * l->w_o + t / l->ns * l->w_r + t % l->ns * l->w_s];
 		}
+	}
 }
 
 /* Channels [c0, c0 + cb) of the tile into the layout that fill_offsets() describes. */
@@ -154,26 +162,23 @@ gr_status FN(gr__conv_low_run)(const gr_conv_low *l, const T *x, const T *w, con
 {
 	if (l->n * l->groups * l->co * l->ho * l->wo == 0)
 		return GR_OK;
-	FN(conv_run) run = {.kern = FN(gr__gemm_kern)(), .x = x, .bias = bias, .y = y};
+	FN(conv_run) run = {.kern = FN(gr__gemm_kern)(), .x = x, .w = w, .bias = bias, .y = y};
 	conv_plan *p = &run.plan;
 	make_plan(p, l, run.kern->mr, 64 / (int64_t)sizeof(T));
 	const int64_t taps = l->nr * l->ns;
-	T *wpack = gr__pool_alloc((size_t)(l->groups * p->co_round * l->ci * taps) * sizeof(T) + 64);
+	run.wpack = gr__pool_alloc((size_t)(l->groups * p->co_round * l->ci * taps) * sizeof(T) + 64);
 	int64_t *off = gr__pool_alloc((size_t)(p->cb * taps) * sizeof(int64_t) + 64);
-	run.wpack = wpack;
 	run.off = off;
-	if (wpack && off) {
-		FN(pack_weights)(p, run.kern, w, wpack);
+	if (run.wpack && off) {
 		fill_offsets(p, off);
-		const int64_t tasks = l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts;
-		if (l->n * l->groups * l->co * l->ci * taps * l->ho * l->wo > SERIAL_WORK)
-			gr__par_for(tasks, FN(conv_task), &run);
-		else
-			for (int64_t i = 0; i < tasks; i++)
-				FN(conv_task)(i, &run);
+		const int64_t work = l->n * l->groups * l->co * l->ci * taps * l->ho * l->wo;
+		for_tasks(l->groups * p->blocks, l->groups * l->co * l->ci * taps * PACK_COST,
+			FN(pack_weights), &run);
+		for_tasks(l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts, work, FN(conv_task),
+			&run);
 	}
-	const bool ok = wpack && off;
-	gr__pool_free(wpack);
+	const bool ok = run.wpack && off;
+	gr__pool_free(run.wpack);
 	gr__pool_free(off);
 	return ok ? atomic_load(&run.status) : GR_EMEM;
 }

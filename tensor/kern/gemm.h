@@ -17,7 +17,7 @@
 #include "gradus/base.h"
 
 /* The block of k: a panel of B of this depth stays in the first-level cache. */
-#define GR_GEMM_KC 192
+#define GR_GEMM_KC 144
 
 /*
  * Written once, for float and double.

@@ -12,8 +12,10 @@
 /* Unrolled whole, so that the arrays below become registers. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
 #else
 #define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL_TWICE _Pragma("GCC unroll 2")
 #endif
 #endif
 
@@ -57,6 +59,7 @@ static inline __attribute__((always_inline)) void FN(
 			acc[i][v] = V_ZERO();
 	}
 	const int64_t kc = t->kc;
+	UNROLL_TWICE
 	for (int64_t k = 0; k < kc; k++) {
 		const T *bk = mode == FN(B_OFFSETS) ? b + off[k] : b;
 		V bv[NV_LOW];
@@ -124,7 +127,8 @@ typedef void (*FN(tile_fn))(const FN(tile_args) *);
 	TILE_ROW6(mode, 1) \
 	TILE_ROW6(mode, 2) \
 	TILE_ROW6(mode, 3) \
-	TILE_ROW6(mode, 4) TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) TILE_ROW3(mode, 7) \
+	TILE_ROW6(mode, 4) \
+	TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) TILE_ROW3(mode, 7) \
 		TILE_ROW3(mode, 8) static const FN(tile_fn) \
 			FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME6(mode, 3)}, \
 				{NAME6(mode, 4)}, {NAME3(mode, 5)}, {NAME3(mode, 6)}, {NAME3(mode, 7)}, \
@@ -134,8 +138,9 @@ typedef void (*FN(tile_fn))(const FN(tile_args) *);
 	TILE_ROW6(mode, 1) \
 	TILE_ROW6(mode, 2) \
 	TILE_ROW3(mode, 3) \
-	TILE_ROW3(mode, 4) static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, \
-		{NAME6(mode, 2)}, {NAME3(mode, 3)}, {NAME3(mode, 4)}};
+	TILE_ROW3(mode, 4) \
+	static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, \
+		{NAME3(mode, 3)}, {NAME3(mode, 4)}};
 #else
 #error "TILES lists the heights 4 and 8"
 #endif
