@@ -1,0 +1,30 @@
+/*
+ * Separable linear maps of images: A x = R_h x R_w^T for every channel, by two dense matrices. Any
+ * boundary rule is a matter of building the matrices, and the adjoint is exact whatever they hold.
+ */
+#ifndef GRADUS_INVERSE_SEPARABLE_PRIV_H
+#define GRADUS_INVERSE_SEPARABLE_PRIV_H
+
+#include <stdint.h>
+
+#include "gradus/ops.h"
+
+/* R_h x R_w^T, x [...,H,W], R_h [H',H], R_w [W',W] -> [...,H',W']. */
+gr_tensor *gr__separable_apply(gr_tensor *rows, gr_tensor *columns, gr_tensor *x);
+/* R_h^T y R_w. */
+gr_tensor *gr__separable_adjoint(gr_tensor *rows, gr_tensor *columns, gr_tensor *y);
+
+/* Where index i of a line of n pixels falls: mirrored about the outer edges of the line, the edge
+ * pixel repeated (2 1 | 1 2 3 | 3 2) ... */
+int64_t gr__separable_symmetric(int64_t i, int64_t n);
+/* ... or about the centres of the edge pixels (3 2 | 1 2 3 | 2 1). */
+int64_t gr__separable_reflect(int64_t i, int64_t n);
+
+/* f64 [ceil(n/f), n]: Keys bicubic (a = -1/2) widened by f, symmetric boundary, rows sum to 1. */
+gr_tensor *gr__separable_bicubic_down(int64_t n, int64_t f);
+/* f64 [n, ceil(n/f)]: the same kernel, not widened, from the small line to the large one. */
+gr_tensor *gr__separable_bicubic_up(int64_t n, int64_t f);
+/* f64 [n, n]: D^T D of the differences D of neighbours, no neighbour beyond the edge. */
+gr_tensor *gr__separable_laplacian(int64_t n);
+
+#endif
