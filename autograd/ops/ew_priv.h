@@ -11,8 +11,8 @@
 /* The whole of a forward: c->out[0] = kind(c->in...). */
 gr_status gr__ew_call(gr_op_call *c, gr_ew_kind kind, double s0, double s1);
 /* kind(a, b) in a's shape, a constant to every gradient; b may be NULL. Owned by the scope. */
-gr_tensor *gr__ew_const(
-	const gr_op *op, gr_ew_kind kind, gr_tensor *a, gr_tensor *b, double s0, double s1);
+gr_tensor *gr__ew_const(const gr_op *op, gr_ew_kind kind, gr_tensor *a, gr_tensor *b, double s0,
+	double s1);
 /* mask != 0 ? g : 0, differentiable in g. Unlike g * mask it gives 0 for an infinite g. */
 gr_tensor *gr__ew_masked(gr_tensor *mask, gr_tensor *g);
 
@@ -62,7 +62,7 @@ gr_tensor *gr__ew_masked(gr_tensor *mask, gr_tensor *g);
 	{ \
 		.name = title, .dims = {__VA_ARGS__}, .lo = low, .hi = high, .attr = attributes \
 	}
-/* One more case, of the value alone: a kink lies in low..high. */
+/* One more case, of the value alone: a kink lies in low..high, or no step suits all of it. */
 #define GR_EW_KINK(title, low, high, attributes, ...) \
 	{ \
 		.name = title, .dims = {__VA_ARGS__}, .lo = low, .hi = high, .attr = attributes, \

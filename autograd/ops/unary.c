@@ -186,7 +186,7 @@ static gr_status log_vjp(gr_vjp *v)
 GR_EW_FORWARD(log, LOG)
 static const gr_case log_cases[] = {
 	GR_EW_CASES_1(0.5, 3.0, NULL),
-	GR_EW_CASE("wide", 1.0, 1e20, NULL, {37}),
+	GR_EW_KINK("wide", 1.0, 1e20, NULL, {37}),
 };
 const gr_op gr_op_log = {
 	.name = "log",

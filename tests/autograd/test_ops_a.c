@@ -1,0 +1,296 @@
+/*
+ * What the generated suite cannot express of the ops in binary, unary, reduce, norm and attention:
+ * gradients at kinks and poles, ties, messages, tiles and batches.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "gradus/ops.h"
+
+#define OPTS_GRAPH GR_OPTS(gr_grad_opts, .create_graph = true)
+
+static gr_tensor *vec(int n, const double *x)
+{
+	return gr_watch(gr_from_f64(GR_F64, x, 1, (const int64_t[]){n}));
+}
+#define VEC(...) \
+	vec((int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)), \
+		(const double[]){__VA_ARGS__})
+
+static gr_tensor *total(gr_tensor *y)
+{
+	return gr_sum(y, GR_ALL_AXES, false);
+}
+
+static gr_tensor *gradient(gr_tensor *y, gr_tensor *x, const gr_grad_opts *opts)
+{
+	gr_tensor *g = NULL;
+	cr_assert_eq(gr_grad(&g, total(y), 1, &x, opts), GR_OK, "%s", gr_error_message());
+	return g;
+}
+
+static void expect(gr_tensor *t, const double *want)
+{
+	double got[16];
+	cr_assert_not_null(t, "%s", gr_error_message());
+	cr_assert_leq(gr_tensor_size(t), 16);
+	cr_assert_eq(gr_tensor_to_f64(t, got), GR_OK);
+	for (int64_t i = 0; i < gr_tensor_size(t); i++) {
+		bool same = got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) ||
+			fabs(got[i] - want[i]) < 1e-14;
+		cr_expect(same, "element %d is %g, expected %g", (int)i, got[i], want[i]);
+	}
+}
+#define EXPECT(t, ...) expect(t, (const double[]){__VA_ARGS__})
+
+static void expect_error(gr_tensor *t, gr_status code, const char *text)
+{
+	cr_expect_null(t);
+	cr_expect_eq(gr_error_code(), code, "%s: code %d", text, gr_error_code());
+	cr_expect(strstr(gr_error_message(), text) != NULL, "\"%s\" is not in \"%s\"", text,
+		gr_error_message());
+	gr_error_clear();
+}
+
+static gr_tensor *clamp(gr_tensor *x)
+{
+	return gr_clamp(x, -1.0, 2.0);
+}
+
+static gr_tensor *power_0(gr_tensor *x)
+{
+	return gr_pow_s(x, 0.0);
+}
+
+static gr_tensor *power_1(gr_tensor *x)
+{
+	return gr_pow_s(x, 1.0);
+}
+
+static gr_tensor *power_2(gr_tensor *x)
+{
+	return gr_pow_s(x, 2.0);
+}
+
+/* First and second derivative at the bad point, as each record's doc says. */
+Test(ops_a, kinks_and_poles)
+{
+	static const struct {
+		const char *name;
+		gr_tensor *(*f)(gr_tensor *x);
+		double x, first, second;
+	} table[] = {
+		{"sqrt", gr_sqrt, 0.0, 0.0, 0.0},
+		{"log", gr_log, 0.0, INFINITY, -INFINITY},
+		{"abs", gr_abs, 0.0, 0.0, 0.0},
+		{"relu", gr_relu, 0.0, 0.0, 0.0},
+		{"clamp at low", clamp, -1.0, 1.0, 0.0},
+		{"clamp at high", clamp, 2.0, 1.0, 0.0},
+		{"clamp below", clamp, -1.5, 0.0, 0.0},
+		{"clamp above", clamp, 2.5, 0.0, 0.0},
+		{"x^0", power_0, 0.0, 0.0, 0.0},
+		{"x^1", power_1, 0.0, 1.0, 0.0},
+		{"x^2", power_2, 0.0, 0.0, 2.0},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		gr_tensor *x = gr_watch(gr_scalar(GR_F64, table[i].x));
+		double plain = gr_item(gradient(table[i].f(x), x, NULL));
+		cr_expect(plain == table[i].first, "%s: %g", table[i].name, plain);
+		gr_tensor *g = gradient(table[i].f(x), x, OPTS_GRAPH);
+		cr_expect(gr_item(g) == table[i].first, "%s: %g", table[i].name, gr_item(g));
+		double second = 0.0;
+		if (gr_is_tracked(g)) {
+			gr_tensor *gg = NULL;
+			cr_assert_eq(gr_grad(&gg, g, 1, &x, GR_OPTS(gr_grad_opts, .allow_unused = true)), GR_OK,
+				"%s", gr_error_message());
+			second = gr_item(gg);
+		}
+		cr_expect(second == table[i].second, "%s: second derivative %g", table[i].name, second);
+	}
+}
+
+Test(ops_a, norm_at_zero_has_gradient_zero_to_second_order)
+{
+	gr_tensor *x = VEC(0.0, 0.0, 0.0);
+	EXPECT(gradient(gr_norm(x, GR_ALL_AXES, false), x, NULL), 0.0, 0.0, 0.0);
+	gr_tensor *g = gradient(gr_norm(x, GR_ALL_AXES, false), x, OPTS_GRAPH);
+	EXPECT(gradient(g, x, NULL), 0.0, 0.0, 0.0);
+}
+
+Test(ops_a, extrema_share_the_gradient_among_ties)
+{
+	gr_tensor *x = VEC(1.0, 3.0, 3.0, 2.0, 3.0, 1.0);
+	EXPECT(gradient(gr_max(x, GR_ALL_AXES, false), x, NULL), 0, 1.0 / 3, 1.0 / 3, 0, 1.0 / 3, 0);
+	EXPECT(gradient(gr_min(x, GR_ALL_AXES, false), x, NULL), 0.5, 0, 0, 0, 0, 0.5);
+	cr_expect_eq(gr_item(gr_argmax(x, -1)), 1.0);
+}
+
+Test(ops_a, larger_and_smaller_give_a_tie_to_b)
+{
+	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
+	EXPECT(gradient(gr_maximum(a, b), a, NULL), 0.0, 0.0, 1.0);
+	EXPECT(gradient(gr_maximum(a, b), b, NULL), 1.0, 1.0, 0.0);
+	EXPECT(gradient(gr_minimum(a, b), a, NULL), 0.0, 1.0, 0.0);
+	EXPECT(gradient(gr_minimum(a, b), b, NULL), 1.0, 0.0, 1.0);
+}
+
+Test(ops_a, comparisons_are_masks_and_untracked)
+{
+	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
+	EXPECT(gr_eq(a, b), 1.0, 0.0, 0.0);
+	EXPECT(gr_lt(a, b), 0.0, 1.0, 0.0);
+	EXPECT(gr_le(a, b), 1.0, 1.0, 0.0);
+	EXPECT(gr_gt_s(a, 2.0), 0.0, 0.0, 1.0);
+	cr_expect_not(gr_is_tracked(gr_eq(a, b)));
+	cr_expect_not(gr_is_tracked(gr_gt_s(a, 2.0)));
+	cr_expect_not(gr_is_tracked(gr_argmax(a, 0)));
+	cr_expect_not(gr_is_tracked(gr_round(a)));
+}
+
+Test(ops_a, rounding)
+{
+	gr_tensor *x = VEC(-1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -0.1);
+	EXPECT(gr_round(x), -2.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0);
+	EXPECT(gr_floor(x), -2.0, -1.0, 0.0, 1.0, 2.0, 2.0, -1.0);
+	EXPECT(gr_sign(VEC(-2.0, 0.0, 5.0)), -1.0, 0.0, 1.0);
+}
+
+Test(ops_a, where_hides_what_it_does_not_take)
+{
+	gr_tensor *mask = VEC(1.0, 0.0, 0.5, 0.0);
+	gr_tensor *a = VEC(1.0, NAN, 3.0, INFINITY), *b = VEC(NAN, 6.0, NAN, 8.0);
+	EXPECT(gr_where(mask, a, b), 1.0, 6.0, 3.0, 8.0);
+	EXPECT(gradient(gr_where(mask, a, b), a, NULL), 1.0, 0.0, 1.0, 0.0);
+	EXPECT(gradient(gr_where(mask, a, b), b, NULL), 0.0, 1.0, 0.0, 1.0);
+	EXPECT(gradient(gr_where(mask, a, b), mask, NULL), 0.0, 0.0, 0.0, 0.0);
+}
+
+Test(ops_a, masked_rules_stop_an_infinite_cotangent)
+{
+	gr_tensor *x = VEC(-1.0, 1.0), *g;
+	gr_tensor *c = gr_from_f64(GR_F64, (double[]){INFINITY, 2.0}, GR_DIMS(2));
+	gr_grad_opts opts = {.size = sizeof opts, .cotangent = c};
+	cr_assert_eq(gr_grad(&g, gr_clamp(x, 0.0, 5.0), 1, &x, &opts), GR_OK);
+	EXPECT(g, 0.0, 2.0);
+	cr_assert_eq(gr_grad(&g, gr_relu(x), 1, &x, &opts), GR_OK);
+	EXPECT(g, 0.0, 2.0);
+}
+
+Test(ops_a, saturated_activations_are_finite)
+{
+	gr_tensor *x = VEC(-1e4, -800.0, 800.0, 1e4);
+	EXPECT(gr_sigmoid(x), 0.0, 0.0, 1.0, 1.0);
+	EXPECT(gr_tanh(x), -1.0, -1.0, 1.0, 1.0);
+	EXPECT(gr_silu(x), 0.0, 0.0, 800.0, 1e4);
+	EXPECT(gr_softplus(x), 0.0, 0.0, 800.0, 1e4);
+	EXPECT(gr_gelu(x), 0.0, 0.0, 800.0, 1e4);
+	EXPECT(gradient(gr_silu(x), x, NULL), 0.0, 0.0, 1.0, 1.0);
+	EXPECT(gradient(gr_softplus(x), x, NULL), 0.0, 0.0, 1.0, 1.0);
+	EXPECT(gradient(gr_gelu(x), x, NULL), 0.0, 0.0, 1.0, 1.0);
+	EXPECT(gr_softmax(VEC(1e4, 1e4, -1e4)), 0.5, 0.5, 0.0);
+	EXPECT(gr_log_softmax(VEC(1e4, 0.0)), 0.0, -1e4);
+}
+
+Test(ops_a, reductions_of_nothing)
+{
+	gr_tensor *x = gr_zeros(GR_F64, GR_DIMS(0, 2));
+	EXPECT(gr_sum(x, GR_AXES(0), false), 0.0, 0.0);
+	EXPECT(gr_norm(x, GR_AXES(0), false), 0.0, 0.0);
+	EXPECT(gr_mean(x, GR_AXES(0), false), NAN, NAN);
+	cr_expect_eq(gr_tensor_size(gr_max(x, GR_AXES(1), false)), 0);
+	expect_error(gr_max(x, GR_AXES(0), false), GR_ESHAPE, "empty set");
+	expect_error(gr_argmax(x, 0), GR_ESHAPE, "axis 0 is empty");
+}
+
+Test(ops_a, casts_carry_gradients_between_floats_only)
+{
+	gr_tensor *x = VEC(1.5, -2.0);
+	gr_tensor *y = gr_square(gr_cast(x, GR_F32));
+	cr_expect_eq(gr_tensor_dtype(y), GR_F32);
+	gr_tensor *g = gradient(y, x, NULL);
+	cr_expect_eq(gr_tensor_dtype(g), GR_F64);
+	EXPECT(g, 3.0, -4.0);
+	cr_expect_eq(gr_cast(x, GR_F64), x);
+	cr_expect_not(gr_is_tracked(gr_cast(x, GR_I64)));
+	cr_expect_not(gr_is_tracked(gr_cast(x, GR_F16)));
+	EXPECT(gr_cast(gr_cast(x, GR_F16), GR_F64), 1.5, -2.0);
+}
+
+Test(ops_a, messages)
+{
+	gr_tensor *x = gr_zeros(GR_F64, GR_DIMS(2, 3)), *y = gr_zeros(GR_F64, GR_DIMS(4));
+	gr_tensor *f = gr_zeros(GR_F32, GR_DIMS(2, 3)), *n = gr_zeros(GR_I64, GR_DIMS(2));
+	expect_error(gr_add(x, y), GR_ESHAPE, "[2,3]");
+	expect_error(gr_mul(x, f), GR_EDTYPE, "gr_cast");
+	expect_error(gr_exp(n), GR_EDTYPE, "exp");
+	expect_error(gr_sum(n, GR_ALL_AXES, false), GR_EDTYPE, "sum");
+	expect_error(gr_sum(x, GR_AXES(2), false), GR_EARG, "axis 2 is out of range");
+	expect_error(gr_sum(x, GR_AXES(1, -1), false), GR_EARG, "given twice");
+	expect_error(gr_argmax(x, 2), GR_EARG, "no axis 2");
+	expect_error(gr_sum_to(x, GR_DIMS(2)), GR_ESHAPE, "no broadcast");
+	expect_error(gr_sum_to(x, GR_DIMS(1, 2, 3)), GR_ESHAPE, "no broadcast");
+	expect_error(gr_clamp(x, 1.0, 0.0), GR_EARG, "swap");
+	expect_error(gr_clamp(x, NAN, 0.0), GR_EARG, "nan");
+	expect_error(gr_softmax(gr_scalar(GR_F64, 1.0)), GR_ESHAPE, "last axis");
+	expect_error(gr_layer_norm(x, y, y, 0.0), GR_ESHAPE, "[3]");
+	expect_error(gr_layer_norm(x, NULL, NULL, 0.0), GR_EARG, "operand 1 is NULL");
+	expect_error(gr_group_norm(x, y, y, NULL), GR_EARG, "32 groups");
+	expect_error(gr_group_norm(x, y, y, GR_OPTS(gr_group_norm_opts, .groups = 3)), GR_ESHAPE,
+		"[N,C] with C = 3");
+	expect_error(gr_attention(x, x, y, 0.0), GR_ESHAPE, "number of dims");
+	expect_error(gr_attention(x, gr_zeros(GR_F64, GR_DIMS(4, 2)), x, 0.0), GR_ESHAPE, "width");
+	expect_error(gr_attention(x, x, gr_zeros(GR_F64, GR_DIMS(4, 2)), 0.0), GR_ESHAPE, "tokens");
+}
+
+static gr_tensor *noise(uint64_t seed, int ndim, const int64_t *dims)
+{
+	return gr_random_normal(gr_key_seed(seed), GR_F64, ndim, dims);
+}
+
+static double max_difference(gr_tensor *a, gr_tensor *b)
+{
+	return gr_item(gr_max(gr_abs(gr_sub(a, b)), GR_ALL_AXES, false));
+}
+
+Test(ops_a, group_norm_with_silu_is_the_two_ops)
+{
+	gr_tensor *x = gr_watch(noise(1, GR_DIMS(2, 64, 3, 3)));
+	gr_tensor *w = gr_watch(noise(2, GR_DIMS(64))), *b = gr_watch(noise(3, GR_DIMS(64)));
+	gr_tensor *in[] = {x, w, b}, *one[3], *two[3];
+	gr_tensor *c = noise(4, GR_DIMS(2, 64, 3, 3));
+	gr_grad_opts opts = {.size = sizeof opts, .cotangent = c};
+	gr_tensor *fused = gr_group_norm(x, w, b, GR_OPTS(gr_group_norm_opts, .silu = true));
+	gr_tensor *plain = gr_silu(gr_group_norm(x, w, b, NULL));
+	cr_expect_lt(max_difference(fused, plain), 1e-13);
+	cr_assert_eq(gr_grad(one, fused, 3, in, &opts), GR_OK, "%s", gr_error_message());
+	cr_assert_eq(gr_grad(two, plain, 3, in, &opts), GR_OK, "%s", gr_error_message());
+	for (int i = 0; i < 3; i++)
+		cr_expect_lt(max_difference(one[i], two[i]), 1e-12);
+}
+
+/* More scores than a tile holds: rows of one problem, then problems of a batch. */
+Test(ops_a, attention_does_not_depend_on_tiles_or_batch)
+{
+	int64_t L = 1100, M = 1003, D = 5, E = 3;
+	gr_tensor *q = noise(1, GR_DIMS(L, D)), *k = noise(2, GR_DIMS(M, D));
+	gr_tensor *v = noise(3, GR_DIMS(M, E));
+	gr_tensor *y = gr_attention(q, k, v, 0.0);
+	gr_tensor *last = gr_attention(gr_slice(q, 0, L - 7, L, 1), k, v, 0.0);
+	cr_expect_eq(max_difference(gr_slice(y, 0, L - 7, L, 1), last), 0.0);
+	gr_tensor *S = gr_mul_s(gr_matmul(q, gr_transpose(k, 0, 1)), 1.0 / sqrt((double)D));
+	cr_expect_lt(max_difference(y, gr_matmul(gr_softmax(S), v)), 1e-13);
+
+	gr_tensor *Q = gr_watch(noise(4, GR_DIMS(40, 200, D)));
+	gr_tensor *K = gr_watch(noise(5, GR_DIMS(40, 190, D)));
+	gr_tensor *V = gr_watch(noise(6, GR_DIMS(40, 190, E)));
+	gr_tensor *in[] = {Q, K, V}, *alone_in[3], *g[3], *alone_g[3];
+	cr_assert_eq(gr_grad(g, total(gr_square(gr_attention(Q, K, V, 0.0))), 3, in, NULL), GR_OK, "%s",
+		gr_error_message());
+	for (int i = 0; i < 3; i++)
+		alone_in[i] = gr_watch(gr_slice(in[i], 0, 39, 40, 1));
+	gr_tensor *alone = gr_attention(alone_in[0], alone_in[1], alone_in[2], 0.0);
+	cr_assert_eq(gr_grad(alone_g, total(gr_square(alone)), 3, alone_in, NULL), GR_OK);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(max_difference(gr_slice(g[i], 0, 39, 40, 1), alone_g[i]), 0.0);
+}
