@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WRT_MAX 128
+
 static double *values(const gr_tensor *t)
 {
 	double *v = malloc(((size_t)gr_tensor_size(t) + 1) * sizeof *v);
@@ -72,7 +74,9 @@ double nn_gradient_error(gr_module *m, nn_forward forward, const void *layer, gr
 {
 	const double h = 1e-5;
 	const int64_t nparams = m == NULL ? 0 : gr_module_param_count(m);
-	gr_tensor *wrt[64], *grad[64];
+	if (nparams >= WRT_MAX)
+		return INFINITY;
+	gr_tensor *wrt[WRT_MAX], *grad[WRT_MAX];
 	wrt[0] = gr_watch(x);
 	for (int64_t i = 0; i < nparams; i++)
 		wrt[1 + i] = gr_module_param(m, i);

@@ -9,6 +9,7 @@
 #ifndef GRADUS_UNET_H
 #define GRADUS_UNET_H
 
+#include "gradus/json.h"
 #include "gradus/module.h"
 
 #ifdef __cplusplus
@@ -56,6 +57,13 @@ GR_API void gr_unet_free(gr_unet *u);
 GR_API gr_module *gr_unet_module(gr_unet *u);
 /* The configuration, defaults filled in; borrowed. */
 GR_API const gr_unet_config *gr_unet_get_config(const gr_unet *u);
+
+/* Read a configuration from a JSON object under the reference's names: image_size ... dropout as
+ * above, conv_resample, attention_resolutions as downsampling factors; null and -1 mean the
+ * default, "arch" is passed over, any other member is GR_EFORMAT. */
+GR_API GR_MUST_USE gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object);
+/* Write it as such an object; errors stay in the stream. */
+GR_API void gr_unet_config_write_json(FILE *stream, const gr_unet_config *config);
 
 /* x [N,C,H,W], t [N] (fractions allowed, 0..999 for the public models), labels i64 [N] or NULL ->
  * [N,out_channels,H,W]. GR_EARG when labels do not go with the configuration. */
