@@ -59,7 +59,7 @@ static void ref_copy(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_
 static void ref_permute(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
 	const gr_permute_attr *a = attr;
-	int64_t at[GR_MAX_DIMS], from[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0}, from[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	for (int64_t i = 0; i < size_of(out); i++) {
@@ -74,7 +74,7 @@ static void ref_flip(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_
 {
 	const gr_axis_attr *a = attr;
 	int axis = from_front(a->axis, in);
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	for (int64_t i = 0; i < size_of(out); i++) {
@@ -86,7 +86,7 @@ static void ref_flip(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_
 
 static void ref_expand(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
-	int64_t at[GR_MAX_DIMS], from[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0}, from[GR_MAX_DIMS] = {0};
 	int lead = out->ndim - in->ndim;
 
 	(void)attr;
@@ -104,7 +104,7 @@ static void ref_slice(const void *attr, int nin, const gr_ref_tensor *in, gr_ref
 {
 	const gr_slice_attr *a = attr;
 	int axis = from_front(a->axis, in);
-	int64_t n = in->dims[axis], at[GR_MAX_DIMS];
+	int64_t n = in->dims[axis], at[GR_MAX_DIMS] = {0};
 	int64_t start = a->start < 0 ? a->start + n : a->start;
 
 	(void)nin;
@@ -120,7 +120,7 @@ static void ref_slice(const void *attr, int nin, const gr_ref_tensor *in, gr_ref
 static void put_back(gr_ref_tensor *out, const gr_ref_tensor *in, int axis, int64_t start,
 	int64_t step)
 {
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	for (int64_t i = 0; i < size_of(in); i++) {
 		unravel(in, i, at);
@@ -166,7 +166,7 @@ static void ref_gather(const void *attr, int nin, const gr_ref_tensor *in, gr_re
 {
 	const gr_axis_attr *a = attr;
 	int axis = from_front(a->axis, in);
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	for (int64_t i = 0; i < size_of(out); i++) {
@@ -180,7 +180,7 @@ static void ref_scatter_add(const void *attr, int nin, const gr_ref_tensor *in, 
 {
 	const gr_scatter_attr *a = attr;
 	int axis = from_front(a->axis, in);
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	zero(out);
@@ -197,7 +197,7 @@ static void ref_scatter_add(const void *attr, int nin, const gr_ref_tensor *in, 
 static double matrix_at(const gr_ref_tensor *t, const gr_ref_tensor *out, const int64_t *at,
 	int64_t row, int64_t col)
 {
-	int64_t from[GR_MAX_DIMS];
+	int64_t from[GR_MAX_DIMS] = {0};
 	int lead = out->ndim - t->ndim;
 
 	for (int d = 0; d < t->ndim - 2; d++)
@@ -209,7 +209,7 @@ static double matrix_at(const gr_ref_tensor *t, const gr_ref_tensor *out, const 
 
 static void ref_matmul(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)attr;
 	(void)nin;
@@ -253,7 +253,7 @@ static void each_tap(const gr_conv_attr *a, const gr_ref_tensor *x, const gr_ref
 static void each_product(const gr_conv_attr *a, const gr_ref_tensor *x, const gr_ref_tensor *w,
 	const gr_ref_tensor *y, product_fn product)
 {
-	int64_t at[4];
+	int64_t at[4] = {0};
 
 	for (int64_t i = 0; i < size_of(y); i++) {
 		unravel(y, i, at);
@@ -278,7 +278,7 @@ static void to_w(double *y, double *x, double *w)
 
 static void ref_conv2d(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
-	int64_t at[4];
+	int64_t at[4] = {0};
 
 	zero(out);
 	each_product(attr, &in[0], &in[1], out, to_y);
@@ -309,7 +309,7 @@ static void ref_conv2d_weight_adjoint(const void *attr, int nin, const gr_ref_te
 static void ref_avg_pool2d(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
 	const gr_resample_attr *a = attr;
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	zero(out);
@@ -325,7 +325,7 @@ static void ref_upsample_nearest2d(const void *attr, int nin, const gr_ref_tenso
 	gr_ref_tensor *out)
 {
 	const gr_resample_attr *a = attr;
-	int64_t at[GR_MAX_DIMS];
+	int64_t at[GR_MAX_DIMS] = {0};
 
 	(void)nin;
 	for (int64_t i = 0; i < size_of(out); i++) {

@@ -1,0 +1,386 @@
+/*
+ * Are the derivatives right? The rule against finite differences; the rule's own rule against
+ * finite differences of the rule; forward mode against reverse mode.
+ *
+ * A function here maps R^n to R^m as flat arrays: either the op (inputs -> outputs) or its rule
+ * (inputs and cotangents -> gradients). Both can be evaluated and pulled back, so one comparison
+ * serves first and second order.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gradus/ops.h"
+#include "generator.h"
+
+/* --- functions on flat arrays -------------------------------------------------------------- */
+
+typedef struct function function;
+struct function {
+	gen *g;
+	int64_t n, m;
+	bool (*eval)(function *f, const double *x, double *y);
+	/* gx = J(x)^T c */
+	bool (*pull)(function *f, const double *x, const double *c, double *gx);
+	int64_t nx, ny; /* of the op: what the inputs and outputs have */
+};
+
+/* Inputs from a flat array of the differentiable ones; the others from the case. */
+static bool scatter_inputs(gen *g, const double *x, gr_tensor **in)
+{
+	for (int i = 0; i < g->nin; i++) {
+		const gr_operand *s = &g->shape[i];
+		bool flat = (g->diff >> i & 1) != 0;
+		in[i] = gr_from_f64(s->dtype, flat ? x : g->value[i], s->ndim, s->dims);
+		x += flat ? g->size[i] : 0;
+		if (in[i] == NULL)
+			return gen_fail(g, "input %d: %s", i, gr_error_message());
+	}
+	return true;
+}
+
+static bool collect(gen *g, int n, gr_tensor *const *t, uint32_t which, double *out)
+{
+	for (int i = 0; i < n; i++) {
+		if ((which >> i & 1) == 0)
+			continue;
+		if (gr_tensor_to_f64(t[i], out) != GR_OK)
+			return gen_fail(g, "reading a result: %s", gr_error_message());
+		out += gr_tensor_size(t[i]);
+	}
+	return true;
+}
+
+/* Outputs that are floats, by bit. */
+static uint32_t float_outputs(const gen *g, const gen_run *r)
+{
+	uint32_t which = 0;
+
+	for (int o = 0; o < g->op->nout; o++)
+		if (gen_is_float(r->out[o]))
+			which |= 1u << o;
+	return which;
+}
+
+static bool scatter_cotangents(gen *g, gen_run *r, const double *c)
+{
+	for (int o = 0; o < g->op->nout; o++) {
+		gr_tensor *y = r->out[o];
+		if (!gen_is_float(y))
+			continue;
+		r->cot[o] = gr_from_f64(gr_tensor_dtype(y), c, gr_tensor_ndim(y), gr_tensor_dims(y));
+		if (r->cot[o] == NULL)
+			return gen_fail(g, "cotangent: %s", gr_error_message());
+		c += gr_tensor_size(y);
+	}
+	return true;
+}
+
+static bool op_eval(function *f, const double *x, double *y)
+{
+	gen *g = f->g;
+	gen_run r = {0};
+
+	(void)gr_scope_begin();
+	bool ok = scatter_inputs(g, x, r.in) && gen_forward(g, &r, 0) &&
+		collect(g, g->op->nout, r.out, float_outputs(g, &r), y);
+	return gr_scope_end() == GR_OK && ok;
+}
+
+static bool op_pull(function *f, const double *x, const double *c, double *gx)
+{
+	gen *g = f->g;
+	gen_run r = {0};
+
+	(void)gr_scope_begin();
+	bool ok = scatter_inputs(g, x, r.in) && gen_forward(g, &r, g->diff) &&
+		scatter_cotangents(g, &r, c) && gen_gradient(g, &r, g->diff, -1, false) &&
+		collect(g, g->nin, r.grad, g->diff, gx);
+	return gr_scope_end() == GR_OK && ok;
+}
+
+/* x = (inputs, cotangents) -> gradients */
+static bool rule_eval(function *f, const double *x, double *y)
+{
+	return op_pull(f, x, x + f->nx, y);
+}
+
+/* <gradients, c>, a scalar. */
+static gr_tensor *weigh(gen *g, const gen_run *r, const double *c)
+{
+	gr_tensor *sum = NULL;
+	bool first = true;
+
+	for (int i = 0; i < g->nin; i++) {
+		if ((g->diff >> i & 1) == 0)
+			continue;
+		const gr_operand *s = &g->shape[i];
+		gr_tensor *weights = gr_from_f64(s->dtype, c, s->ndim, s->dims);
+		gr_tensor *term = gr_sum(gr_mul(r->grad[i], weights), GR_ALL_AXES, false);
+		sum = first ? term : gr_add(sum, term);
+		first = false;
+		c += g->size[i];
+	}
+	return sum;
+}
+
+/* Gradient of <rule(x, cot), c> in the inputs and in the cotangents. */
+static bool second_gradient(gen *g, gen_run *r, const double *c, double *gx)
+{
+	gr_tensor *x[GR_OP_MAX_IN + GR_OP_MAX_OUT], *grads[GR_OP_MAX_IN + GR_OP_MAX_OUT];
+	int n = 0;
+
+	for (int o = 0; o < g->op->nout; o++)
+		r->cot[o] = r->cot[o] != NULL ? gr_watch(r->cot[o]) : NULL;
+	if (!gen_gradient(g, r, g->diff, -1, true))
+		return false;
+	for (int i = 0; i < g->nin; i++)
+		if ((g->diff >> i & 1) != 0)
+			x[n++] = r->in[i];
+	for (int o = 0; o < g->op->nout; o++)
+		if (r->cot[o] != NULL)
+			x[n++] = r->cot[o];
+	gr_tensor *sum = weigh(g, r, c);
+	gr_grad_opts opts = {.size = sizeof opts, .allow_unused = true};
+	if (sum == NULL || gr_grad(grads, sum, n, x, &opts) != GR_OK)
+		return gen_fail(g, "second gradient: %s", gr_error_message());
+	return collect(g, n, grads, UINT32_MAX, gx);
+}
+
+static bool rule_pull(function *f, const double *x, const double *c, double *gx)
+{
+	gen *g = f->g;
+	gen_run r = {0};
+
+	(void)gr_scope_begin();
+	bool ok = scatter_inputs(g, x, r.in) && gen_forward(g, &r, g->diff) &&
+		scatter_cotangents(g, &r, x + f->nx) && second_gradient(g, &r, c, gx);
+	return gr_scope_end() == GR_OK && ok;
+}
+
+/* --- derivatives against differences ------------------------------------------------------- */
+
+/* A full Jacobian below this many inputs and outputs; three random directions beyond. */
+#define FULL_BELOW 64
+
+static double *array(int64_t n)
+{
+	return calloc((size_t)n + 1, sizeof(double));
+}
+
+/* J u by central differences, (4 D(h/2) - D(h)) / 3: the error is of order h^4. */
+static bool difference(function *f, const double *x, const double *u, double *ju)
+{
+	static const double steps[4] = {1e-3, -1e-3, 5e-4, -5e-4};
+	static const double weights[4] = {-1.0 / 6e-3, 1.0 / 6e-3, 4.0 / 3e-3, -4.0 / 3e-3};
+	double *at = array(f->n), *y = array(f->m);
+	bool ok = at != NULL && y != NULL;
+
+	for (int64_t i = 0; ok && i < f->m; i++)
+		ju[i] = 0.0;
+	for (int k = 0; ok && k < 4; k++) {
+		for (int64_t i = 0; i < f->n; i++)
+			at[i] = x[i] + steps[k] * u[i];
+		ok = f->eval(f, at, y);
+		for (int64_t i = 0; ok && i < f->m; i++)
+			ju[i] += weights[k] * y[i];
+	}
+	free(at);
+	free(y);
+	return ok;
+}
+
+static double dot(const double *a, const double *b, int64_t n)
+{
+	double sum = 0.0;
+
+	for (int64_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static double largest(const double *a, int64_t n)
+{
+	double most = 0.0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = fmax(most, fabs(a[i]));
+	return most;
+}
+
+/* Rounding: a difference of values y carries an error of 1e-16 y / h. */
+static bool agree(gen *g, const char *what, double rule, double numeric, double scale, double y)
+{
+	double bound = 1e-7 * scale + 3e-12 * y;
+
+	if (fabs(rule - numeric) <= bound)
+		return true;
+	return gen_fail(g, "%s: the rule says %.12g, differences say %.12g (bound %.3g)", what, rule,
+		numeric, bound);
+}
+
+static bool check_full(function *f, const char *what, const double *x, const double *y)
+{
+	double *rows = array(f->n * f->m), *columns = array(f->n * f->m);
+	double *unit = array(f->n + f->m), size = largest(y, f->m);
+	bool ok = rows != NULL && columns != NULL && unit != NULL;
+
+	for (int64_t j = 0; ok && j < f->m; j++) {
+		unit[j] = 1.0;
+		ok = f->pull(f, x, unit, rows + j * f->n);
+		unit[j] = 0.0;
+	}
+	for (int64_t i = 0; ok && i < f->n; i++) {
+		unit[i] = 1.0;
+		ok = difference(f, x, unit, columns + i * f->m);
+		unit[i] = 0.0;
+	}
+	double scale = ok ? largest(rows, f->n * f->m) : 0.0;
+	for (int64_t i = 0; ok && i < f->n; i++)
+		for (int64_t j = 0; ok && j < f->m; j++)
+			ok = agree(f->g, what, rows[j * f->n + i], columns[i * f->m + j], scale, size);
+	free(rows);
+	free(columns);
+	free(unit);
+	return ok;
+}
+
+static bool check_directions(function *f, const char *what, const double *x, const double *y)
+{
+	double *u = array(f->n), *c = array(f->m), *ju = array(f->m), *gx = array(f->n);
+	bool ok = u != NULL && c != NULL && ju != NULL && gx != NULL;
+
+	for (int k = 0; ok && k < 3; k++) {
+		gen_random(f->g, "direction", k, u, f->n);
+		gen_random(f->g, "weights", k, c, f->m);
+		ok = difference(f, x, u, ju) && f->pull(f, x, c, gx);
+		/* typical size of a sum of such terms, so that one that cancels is not held against us */
+		double scale = 0.0, noise = 0.0;
+		for (int64_t i = 0; i < f->n; i++)
+			scale += gx[i] * u[i] * gx[i] * u[i];
+		for (int64_t j = 0; j < f->m; j++)
+			noise += fabs(c[j] * y[j]);
+		ok = ok && agree(f->g, what, dot(gx, u, f->n), dot(c, ju, f->m), sqrt(scale), noise);
+	}
+	free(u);
+	free(c);
+	free(ju);
+	free(gx);
+	return ok;
+}
+
+static bool check_derivative(function *f, const char *what, const double *x)
+{
+	double *y = array(f->m), *gx = array(f->n);
+	bool ok = y != NULL && gx != NULL && f->eval(f, x, y);
+
+	if (ok && (f->n == 0 || f->m == 0))
+		ok = f->pull(f, x, y, gx); /* nothing to compare, but it must run */
+	else if (ok && f->n < FULL_BELOW && f->m < FULL_BELOW)
+		ok = check_full(f, what, x, y);
+	else if (ok)
+		ok = check_directions(f, what, x, y);
+	free(y);
+	free(gx);
+	return ok;
+}
+
+/* The op at its case: sizes and the flat inputs followed by random cotangents. */
+static double *op_function(gen *g, function *f, bool *comparable)
+{
+	gen_run r = {0};
+
+	*f = (function){.g = g, .eval = op_eval, .pull = op_pull};
+	*comparable = false;
+	if (!gen_inputs(g, GR_F64, GEN_CONTIGUOUS, r.in) || !gen_forward(g, &r, 0))
+		return NULL;
+	*comparable = true;
+	for (int o = 0; o < g->op->nout; o++) {
+		f->ny += gen_is_float(r.out[o]) ? gr_tensor_size(r.out[o]) : 0;
+		/* differences in f32 tell nothing */
+		*comparable = *comparable && gr_tensor_dtype(r.out[o]) != GR_F32;
+	}
+	for (int i = 0; i < g->nin; i++)
+		f->nx += (g->diff >> i & 1) != 0 ? g->size[i] : 0;
+	double *x = array(f->nx + f->ny), *at = x;
+	for (int i = 0; x != NULL && i < g->nin; i++) {
+		if ((g->diff >> i & 1) == 0)
+			continue;
+		memcpy(at, g->value[i], (size_t)g->size[i] * sizeof *at);
+		at += g->size[i];
+	}
+	if (x != NULL)
+		gen_random(g, "second", 0, at, f->ny);
+	f->n = f->nx;
+	f->m = f->ny;
+	return x;
+}
+
+bool gen_check_vjp(gen *g)
+{
+	function f;
+	bool comparable;
+
+	if (!gen_has_gradient(g))
+		return true;
+	double *x = op_function(g, &f, &comparable);
+	bool ok = x != NULL && (!comparable || check_derivative(&f, "gradient", x));
+	free(x);
+	return ok;
+}
+
+bool gen_check_second_order(gen *g)
+{
+	function f;
+	bool comparable;
+
+	if (!gen_has_gradient(g))
+		return true;
+	double *x = op_function(g, &f, &comparable);
+	f.eval = rule_eval;
+	f.pull = rule_pull;
+	f.n = f.nx + f.ny;
+	f.m = f.nx;
+	bool ok = x != NULL && (!comparable || check_derivative(&f, "second order", x));
+	free(x);
+	return ok;
+}
+
+/* --- forward mode -------------------------------------------------------------------------- */
+
+/* The rule is linear in its cotangent, so its own rule in that argument is J u: <c, J u> must be
+ * <J^T c, u>. */
+bool gen_check_jvp(gen *g)
+{
+	function f;
+	bool comparable;
+
+	if (!gen_has_gradient(g))
+		return true;
+	double *x = op_function(g, &f, &comparable);
+	if (x == NULL || !comparable) {
+		free(x);
+		return comparable ? false : true;
+	}
+	double *u = array(f.nx), *c = array(f.ny), *gx = array(f.nx), *both = array(f.nx + f.ny);
+	bool ok = u != NULL && c != NULL && gx != NULL && both != NULL;
+	if (ok) {
+		gen_random(g, "tangent", 0, u, f.nx);
+		gen_random(g, "weights", 0, c, f.ny);
+		ok = op_pull(&f, x, c, gx) && rule_pull(&f, x, u, both);
+	}
+	const double *ju = both + f.nx;
+	if (ok) {
+		double scale = largest(gx, f.nx) * largest(u, f.nx) * (double)f.nx +
+			largest(ju, f.ny) * largest(c, f.ny) * (double)f.ny;
+		double left = dot(c, ju, f.ny), right = dot(gx, u, f.nx);
+		if (!(fabs(left - right) <= 1e-13 * scale))
+			ok = gen_fail(g, "<c, J u> is %.17g, <J^T c, u> is %.17g", left, right);
+	}
+	free(x);
+	free(u);
+	free(c);
+	free(gx);
+	free(both);
+	return ok;
+}
