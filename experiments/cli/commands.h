@@ -2,6 +2,10 @@
 #ifndef GRADUS_CLI_COMMANDS_H
 #define GRADUS_CLI_COMMANDS_H
 
+int gr_cmd_bench(int argc, char **argv);
+int gr_cmd_demo(int argc, char **argv);
+int gr_cmd_sample(int argc, char **argv);
+int gr_cmd_solve(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);
 
 #endif

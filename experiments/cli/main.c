@@ -11,7 +11,11 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
+	{"demo", gr_cmd_demo, "restore shipped images in three ways and show them"},
+	{"solve", gr_cmd_solve, "restore images from measurements"},
+	{"sample", gr_cmd_sample, "draw images from a prior"},
 	{"train", gr_cmd_train, "train a diffusion model on images"},
+	{"bench", gr_cmd_bench, "time ops and network steps"},
 };
 
 #define NCOMMANDS ((int)(sizeof(commands) / sizeof(commands[0])))

@@ -1,0 +1,103 @@
+/* gradus solve: restore images from measurements of them, by a prior and a solver. */
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "commands.h"
+#include "gradus/operator.h"
+#include "restore.h"
+
+typedef struct solve_flags {
+	gr_restore_config config;
+	gr_restore_opts opts;
+	const char *config_path;
+	int64_t threads;
+	bool list;
+} solve_flags;
+
+static int parse(solve_flags *f, int argc, char **argv)
+{
+	gr_restore_config *c = &f->config;
+	gr_restore_opts *o = &f->opts;
+	const gr_arg args[] = {{"prior", GR_ARG_STRING, "fashion",
+							   "name of a shipped prior, or a folder", &c->prior},
+		{
+			"operator",
+			GR_ARG_STRING,
+			"inpaint_box",
+			"measurement, with options as inpaint_box:box=8; see --list",
+			&c->operator},
+			{"solver", GR_ARG_STRING, "dps", "dps: diffusion posterior sampling", &c->solver},
+			{"input", GR_ARG_STRING, NULL, "a PNG file, or a folder of them", &c->input},
+			{"output", GR_ARG_STRING, NULL, "folder to make for this run", &o->output},
+			{"sigma", GR_ARG_DOUBLE, "0.05", "noise, for images in [-1,1]", &c->sigma},
+			{"steps", GR_ARG_INT, "100", "steps of the sampler, of the prior's 1000", &c->steps},
+			{"scale", GR_ARG_DOUBLE, "1.0", "zeta: weight of the likelihood gradient", &c->scale},
+			{"particles", GR_ARG_INT, "1", "samples for each image", &c->particles},
+			{"seed", GR_ARG_INT, "0", "of noise, masks and samples", &c->seed},
+			{"limit", GR_ARG_INT, "0", "take this many images at most, 0 for all", &c->limit},
+			{"config", GR_ARG_STRING, NULL, "run again what this config.json says",
+				&f->config_path},
+			{"batch", GR_ARG_INT, "32", "samples worked on at a time; changes no result",
+				&o->chunk},
+			{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
+			{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
+			{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},
+			{"list", GR_ARG_FLAG, NULL, "print the operators and stop", &f->list},
+	};
+	const gr_command command = {
+		.name = "solve",
+		.usage = "--input PATH --output DIR [options]",
+		.summary = "Restore images: measures each image, then samples what it may have been.",
+		.examples = {"gradus solve --operator inpaint_box --input photo.png --output run1",
+			"gradus solve --operator sr_bicubic --input folder --output run2 --particles 4"},
+		.args = args,
+		.nargs = (int)(sizeof args / sizeof *args),
+	};
+	int words;
+	return gr__args_parse(&command, argc, argv, NULL, 0, &words);
+}
+
+static int print_operators(void)
+{
+	for (int i = 0; i < gr_operator_count(); i++)
+		printf("%-16s %s\n", gr_operator_list_name(i), gr_operator_list_help(i));
+	return GR_EXIT_OK;
+}
+
+static int usage_error(const char *text)
+{
+	fprintf(stderr, "gradus solve: %s; see gradus solve --help\n", text);
+	return GR_EXIT_USAGE;
+}
+
+int gr_cmd_solve(int argc, char **argv)
+{
+	solve_flags f = {0};
+	int code = parse(&f, argc, argv);
+	if (code != GR_ARGS_RUN)
+		return code;
+	if (f.list)
+		return print_operators();
+	gr_status status = GR_OK;
+	if (f.config_path != NULL)
+		status = gr__restore_config_read(&f.config, f.config_path);
+	if (status == GR_OK && f.config.input == NULL)
+		return usage_error("--input is missing");
+	if (f.opts.output == NULL)
+		return usage_error("--output is missing");
+	if (status == GR_OK && f.threads > 0)
+		status = gr_set_threads((int)f.threads);
+	gr_restored *r = NULL;
+	if (status == GR_OK)
+		status = gr__restore_run(&r, &f.config, &f.opts);
+	if (status != GR_OK) {
+		code = gr__exit_report("solve", status);
+		return gr_interrupted() ? GR_EXIT_INTERRUPTED : code;
+	}
+	gr__restore_header(stdout);
+	gr__restore_rows(stdout, r, r->config.operator);
+	printf("\n%s/panel.png\n", f.opts.output);
+	gr__restored_free(r);
+	return GR_EXIT_OK;
+}

@@ -1,0 +1,84 @@
+/*
+ * Solving one inverse problem for a set of images: measure, restore by a solver and by the
+ * classical baseline, score, and leave a run folder behind.
+ *
+ * Images are worked on in chunks; what a chunk holds has no influence on any result. Finished
+ * chunks and the state of the one in work are kept in the folder's state/, so that a run that was
+ * killed continues where it was and ends with the same files.
+ */
+#ifndef GRADUS_INTERNAL_RESTORE_H
+#define GRADUS_INTERNAL_RESTORE_H
+
+#include "gradus/baseline.h"
+#include "gradus/sampler.h"
+#include "imageset.h"
+
+/* What decides the results: all of it stands in config.json. */
+typedef struct gr_restore_config {
+	const char *prior;    /* a name or a folder */
+	const char *operator; /* with its options, as gr_operator_new() takes it */
+	const char *solver;   /* "dps" */
+	const char *input;    /* PNG or folder */
+	double sigma;         /* of the noise, images in [-1,1] */
+	double scale;         /* zeta of DPS */
+	int64_t steps;
+	int64_t particles; /* samples for each measurement */
+	int64_t limit;     /* images to take, 0 for all */
+	int64_t seed;
+} gr_restore_config;
+
+typedef struct gr_restore_opts {
+	const char *output;
+	bool resume;
+	bool quiet;
+	int64_t chunk; /* samples at a time; default 32 */
+} gr_restore_opts;
+
+/* Scores of one method on one image; NaN where a score has no meaning. */
+typedef struct gr_score {
+	double psnr, psnr_missing, ssim, residual; /* residual in units of sigma */
+} gr_score;
+
+/* Tensors f32 [n,...] of a run; `samples` [n*particles,C,H,W], image by image. */
+typedef struct gr_restored {
+	gr_restore_config config;
+	gr_imageset *images;
+	const char *baseline_name;
+	gr_tensor *y, *shown, *baseline, *samples,
+		*mean;                /* shown: y as an image; mean over particles */
+	gr_score *score_baseline; /* [n] */
+	gr_score *score_sample;   /* [n*particles] */
+	gr_score *score_mean;     /* [n] */
+	char weights_sha[65];
+	char prior_folder[4096];
+	double seconds;
+	int64_t evaluations; /* of the prior, in this process */
+} gr_restored;
+
+/* GR_OK, or an error; GR_ESTATE with gr_interrupted() when a signal stopped it, state saved. */
+gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
+	const gr_restore_opts *opts);
+void gr__restored_free(gr_restored *r);
+
+/* config.json of these options, a gr_alloc() block; and back, strings in gr_alloc() blocks. */
+char *gr__restore_config_text(const gr_restore_config *c);
+gr_status gr__restore_config_read(gr_restore_config *c, const char *path);
+
+/* restore_report.c: the files of a finished run, and the mean scores as Markdown rows. */
+gr_status gr__restore_report(const gr_restored *r, const char *folder);
+/* A table row per method; `task` names the operator in the first column. */
+void gr__restore_rows(FILE *stream, const gr_restored *r, const char *task);
+/* Header lines of that table. */
+void gr__restore_header(FILE *stream);
+
+/* A labelled picture: one strip of images per row. */
+typedef struct gr_panel_row {
+	const char *label;
+	gr_tensor *images; /* [N,C,H,W] in [-1,1] */
+} gr_panel_row;
+
+gr_status gr__panel_write(const char *path, int rows, const gr_panel_row *row, int64_t columns);
+/* Rows of r for gr__panel_write(); returns their number, at most 5. */
+int gr__restore_panel_rows(const gr_restored *r, gr_panel_row rows[5]);
+
+#endif

@@ -1,0 +1,440 @@
+/*
+ * Solving one inverse problem for a set of images, chunk by chunk; see restore.h. The files that a
+ * finished run leaves are written by restore_report.c.
+ */
+#include "restore.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gradus/io.h"
+#include "gradus/json.h"
+#include "gradus/metric.h"
+#include "gradus/noise.h"
+#include "gradus/operator.h"
+#include "gradus/ops.h"
+#include "gradus/prior.h"
+#include "gradus/term.h"
+#include "runfolder.h"
+
+#define SAVE_SECONDS 15.0
+#define LINE_SECONDS 10.0
+#define PATH_SIZE 4096
+
+typedef struct job {
+	gr_restored *r;
+	const gr_restore_opts *opts;
+	gr_prior *prior;
+	gr_key *keys; /* [n] measurement keys */
+	int64_t per_chunk, chunks, chunk;
+	double started, saved, printed;
+	int64_t steps_total, steps_before; /* of this process, for the remaining time */
+} job;
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static gr_operator *operator_for(const job *j, int64_t begin, int64_t end, int64_t copies)
+{
+	const int64_t *dims = gr_prior_dims(j->prior);
+	int64_t n = (end - begin) * copies;
+	gr_key *keys = gr_alloc((size_t)n * sizeof *keys);
+	if (keys == NULL)
+		return NULL;
+	for (int64_t i = 0; i < n; i++)
+		keys[i] = j->keys[begin + i / copies];
+	gr_operator *A =
+		gr_operator_new(j->r->config.operator, GR_OPTS(gr_operator_opts, .channels = dims[0],
+							.height = dims[1], .width = dims[2], .n = n, .keys = keys));
+	gr_free(keys);
+	return A;
+}
+
+/* y as an image of the prior's size: repeated pixels for small measurements. */
+static gr_tensor *shown(const gr_operator *A, gr_tensor *y)
+{
+	int64_t factor = gr_operator_in_dims(A)[1] / gr_operator_out_dims(A)[1];
+	gr_tensor *image = factor > 1 ? gr_upsample_nearest2d(y, factor) : y;
+	return gr_is_same_shape(image, y) ? gr_contiguous(image) : image;
+}
+
+static gr_status measure_all(job *j)
+{
+	gr_restored *r = j->r;
+	gr_operator *A = operator_for(j, 0, r->images->n, 1);
+	if (A == NULL)
+		return gr_error_code();
+	gr_scope_begin();
+	gr_tensor *y = gr_measure(A, r->images->x, r->config.sigma);
+	r->y = gr_tensor_retain(y);
+	r->shown = gr_tensor_retain(shown(A, y));
+	r->baseline = gr_tensor_retain(gr_baseline_restore(A, y, r->config.sigma));
+	r->baseline_name = gr_baseline_name(A);
+	gr_status status = gr_scope_end();
+	gr_operator_free(A);
+	return status;
+}
+
+static gr_status draw_keys(job *j)
+{
+	gr_imageset *images = j->r->images;
+	j->keys = gr_alloc((size_t)images->n * sizeof *j->keys);
+	for (int64_t i = 0; i < images->n && j->keys != NULL; i++) {
+		gr_scope_begin();
+		j->keys[i] = gr_measurement_key((uint64_t)j->r->config.seed, gr__batch_one(images->x, i));
+		gr_scope_end();
+	}
+	return gr_error_code();
+}
+
+static void state_path(const job *j, char *path, size_t size, const char *what)
+{
+	snprintf(path, size, "%s/state/chunk%05lld_%s.safetensors", j->opts->output,
+		(long long)j->chunk, what);
+}
+
+static gr_status save_state(const job *j, const char *what, gr_tensor *x, int64_t done)
+{
+	char path[PATH_SIZE], text[32];
+	state_path(j, path, sizeof path, what);
+	snprintf(text, sizeof text, "%lld", (long long)done);
+	gr_archive *a = gr_archive_new();
+	if (a == NULL)
+		return gr_error_code();
+	gr_status status = gr_archive_add(a, "x", x);
+	if (status == GR_OK)
+		status = gr_archive_set_meta(a, "done", text);
+	if (status == GR_OK)
+		status = gr_safetensors_write(path, a);
+	gr_archive_free(a);
+	return status;
+}
+
+/* x of a saved state in the caller's scope, NULL (and no error) when there is none. */
+static gr_tensor *load_state(const job *j, const char *what, int64_t *done)
+{
+	char path[PATH_SIZE];
+	state_path(j, path, sizeof path, what);
+	if (access(path, F_OK) != 0)
+		return NULL;
+	gr_archive *a;
+	if (gr_safetensors_read(&a, path) != GR_OK)
+		return NULL;
+	gr_tensor *found = gr_archive_find(a, "x");
+	const char *text = gr_archive_meta(a, "done");
+	gr_tensor *x = NULL;
+	if (found == NULL || text == NULL)
+		gr_error_set(GR_EFORMAT, "%s: not a saved state; hint: delete it", path);
+	else
+		x = gr_contiguous(gr_affine(found, 1.0, 0.0));
+	*done = text != NULL ? strtoll(text, NULL, 10) : 0;
+	gr_archive_free(a);
+	return x;
+}
+
+static void progress(job *j, const gr_sampler_report *report)
+{
+	if (j->opts->quiet)
+		return;
+	bool live = isatty(STDERR_FILENO) != 0;
+	double t = now();
+	bool last = report->step == report->steps;
+	if (t - j->printed < (live ? 0.1 : LINE_SECONDS) && !last)
+		return;
+	j->printed = t;
+	int64_t first = j->chunk * j->per_chunk, n = j->r->images->n;
+	int64_t end = first + j->per_chunk < n ? first + j->per_chunk : n;
+	int64_t done = j->steps_before + report->step;
+	double left = (t - j->started) / (double)done * (double)(j->steps_total - done);
+	fprintf(stderr, "%s%s %s  images %lld-%lld of %lld  step %lld/%lld  loss %.4g  %.0f s left%s",
+		live ? "\r\033[K" : "", j->r->config.solver, j->r->config.operator,(long long) first + 1,
+		(long long)end, (long long)n, (long long)report->step, (long long)report->steps,
+		report->loss, left > 0.0 ? left : 0.0, live && !last ? "" : "\n");
+}
+
+static int on_step(const gr_sampler_report *report, void *payload)
+{
+	job *j = payload;
+	j->r->evaluations++;
+	progress(j, report);
+	if (now() - j->saved > SAVE_SECONDS && report->step < report->steps) {
+		j->saved = now();
+		return 1; /* run_sampler() saves and goes on */
+	}
+	return 0;
+}
+
+/* Run to the end, saving the state now and then and when interrupted. */
+static gr_status run_sampler(job *j, gr_sampler *s)
+{
+	while (gr_sampler_done(s) < gr_sampler_steps(s)) {
+		gr_status status = gr_sampler_run(s);
+		if (status != GR_OK)
+			return status;
+		if (gr_sampler_done(s) == gr_sampler_steps(s))
+			break;
+		status = save_state(j, "part", gr_sampler_state(s), gr_sampler_done(s));
+		if (status != GR_OK)
+			return status;
+		if (gr_interrupted())
+			return gr_error_set(GR_ESTATE, "interrupted; hint: --resume continues %s",
+				j->opts->output);
+	}
+	return GR_OK;
+}
+
+/* Samples [m,C,H,W] of images begin..end-1, in the caller's scope. */
+static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
+{
+	const gr_restore_config *c = &j->r->config;
+	int64_t particles = c->particles, m = (end - begin) * particles, done = 0;
+	gr_operator *A = operator_for(j, begin, end, particles);
+	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
+	gr_key *keys = gr_alloc((size_t)m * sizeof *keys);
+	gr_term *dps = NULL;
+	gr_sampler *s = NULL;
+	gr_tensor *x = NULL;
+	if (A == NULL || index == NULL || keys == NULL)
+		goto out;
+	for (int64_t i = 0; i < m; i++) {
+		((int64_t *)gr_tensor_data(index))[i] = begin + i / particles;
+		keys[i] = gr_sample_key(j->keys[begin + i / particles], i % particles);
+	}
+	dps = gr_dps_term(A, gr_gather(j->r->y, 0, index), c->scale);
+	char respacing[32];
+	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
+	gr_term *terms[] = {dps, NULL};
+	if (dps == NULL ||
+		gr_sampler_new(&s,
+			GR_OPTS(gr_sampler_opts, .prior = j->prior, .n = m, .keys = keys,
+				.respacing = respacing, .terms = terms, .particles = particles, .on_step = on_step,
+				.payload = j)) != GR_OK)
+		goto out;
+	gr_tensor *saved = load_state(j, "part", &done);
+	if (saved != NULL && gr_sampler_restore(s, saved, done) != GR_OK)
+		goto out;
+	if (!gr_failed() && run_sampler(j, s) == GR_OK)
+		x = gr_contiguous(gr_affine(gr_sampler_state(s), 1.0, 0.0));
+out:
+	gr_sampler_free(s);
+	gr_term_free(dps);
+	gr_operator_free(A);
+	gr_free(keys);
+	return x;
+}
+
+/* A numerical failure says which images were at work. */
+static gr_status name_images(const job *j, int64_t begin, int64_t end, gr_status status)
+{
+	if (status != GR_ENUMERIC)
+		return status;
+	char message[1024];
+	snprintf(message, sizeof message, "%s", gr_error_message());
+	gr_error_clear();
+	return gr_error_set(GR_ENUMERIC, "%s (images %s to %s; hint: a smaller --scale)", message,
+		j->r->images->names[begin], j->r->images->names[end - 1]);
+}
+
+static gr_status run_chunk(job *j)
+{
+	int64_t begin = j->chunk * j->per_chunk, n = j->r->images->n, done;
+	int64_t end = begin + j->per_chunk < n ? begin + j->per_chunk : n;
+	gr_scope_begin();
+	gr_tensor *x = load_state(j, "done", &done);
+	if (x == NULL && !gr_failed()) {
+		x = solve_chunk(j, begin, end);
+		if (x != NULL && save_state(j, "done", x, j->r->config.steps) == GR_OK) {
+			char path[PATH_SIZE];
+			state_path(j, path, sizeof path, "part");
+			unlink(path);
+		}
+		j->steps_before += j->r->config.steps;
+	} else {
+		j->steps_total -= j->r->config.steps;
+	}
+	if (!gr_failed()) {
+		int64_t pixels = gr_tensor_size(j->r->samples) / (n * j->r->config.particles);
+		float *to =
+			(float *)gr_tensor_data(j->r->samples) + begin * j->r->config.particles * pixels;
+		if (gr_tensor_size(x) != (end - begin) * j->r->config.particles * pixels)
+			gr_error_set(GR_EFORMAT, "state of chunk %lld has another size; hint: delete %s/state",
+				(long long)j->chunk, j->opts->output);
+		else
+			gr_tensor_to_f32(x, to);
+	}
+	return name_images(j, begin, end, gr_scope_end());
+}
+
+static gr_status run_chunks(job *j)
+{
+	gr_restored *r = j->r;
+	const int64_t *dims = gr_prior_dims(j->prior);
+	int64_t n = r->images->n, at_once = j->opts->chunk > 0 ? j->opts->chunk : 32;
+	j->per_chunk = at_once > r->config.particles ? at_once / r->config.particles : 1;
+	j->chunks = (n + j->per_chunk - 1) / j->per_chunk;
+	j->steps_total = j->chunks * r->config.steps;
+	r->samples = gr_tensor_retain(
+		gr_zeros(GR_F32, GR_DIMS(n * r->config.particles, dims[0], dims[1], dims[2])));
+	if (r->samples == NULL)
+		return gr_error_code();
+	char path[PATH_SIZE];
+	snprintf(path, sizeof path, "%s/state", j->opts->output);
+	gr_status status = gr__runfolder_make(path);
+	j->started = j->saved = j->printed = now();
+	for (j->chunk = 0; j->chunk < j->chunks && status == GR_OK; j->chunk++)
+		status = run_chunk(j);
+	return status;
+}
+
+/* Scores of x [n*copies,C,H,W] against image i / copies; the baseline and the mean have 1 copy. */
+static gr_status score(job *j, gr_score *out, gr_tensor *x, int64_t copies)
+{
+	gr_restored *r = j->r;
+	int64_t m = r->images->n * copies;
+	gr_scope_begin();
+	gr_operator *A = operator_for(j, 0, r->images->n, copies);
+	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
+	double *v = gr_alloc((size_t)m * 4 * sizeof *v);
+	if (A != NULL && index != NULL && v != NULL) {
+		for (int64_t i = 0; i < m; i++)
+			((int64_t *)gr_tensor_data(index))[i] = i / copies;
+		gr_tensor *truth = gr_gather(r->images->x, 0, index);
+		gr_tensor *support = gr_operator_support(A, GR_F32);
+		gr_status status = gr_psnr(v, x, truth, NULL);
+		if (status == GR_OK && support != NULL)
+			status = gr_psnr(v + m, x, truth, GR_OPTS(gr_psnr_opts, .leave_out = support));
+		if (status == GR_OK)
+			status = gr_ssim(v + 2 * m, x, truth, GR_SSIM_WANG2004);
+		if (status == GR_OK)
+			status = gr_residual_rms(v + 3 * m, A, x, gr_gather(r->y, 0, index));
+		double unit = r->config.sigma > 0.0 ? r->config.sigma : 1.0;
+		for (int64_t i = 0; i < m && status == GR_OK; i++)
+			out[i] = (gr_score){v[i], support != NULL ? v[m + i] : (double)NAN, v[2 * m + i],
+				v[3 * m + i] / unit};
+	}
+	gr_free(v);
+	gr_operator_free(A);
+	return gr_scope_end();
+}
+
+static gr_status score_all(job *j)
+{
+	gr_restored *r = j->r;
+	int64_t n = r->images->n, particles = r->config.particles;
+	const int64_t *dims = gr_prior_dims(j->prior);
+	gr_scope_begin();
+	gr_tensor *units = gr_reshape(r->samples, GR_DIMS(n, particles, dims[0], dims[1], dims[2]));
+	r->mean = gr_tensor_retain(gr_mean(units, GR_AXES(1), false));
+	gr_status status = gr_scope_end();
+	r->score_baseline = gr_alloc((size_t)n * sizeof(gr_score));
+	r->score_mean = gr_alloc((size_t)n * sizeof(gr_score));
+	r->score_sample = gr_alloc((size_t)(n * particles) * sizeof(gr_score));
+	if (status == GR_OK)
+		status = score(j, r->score_baseline, r->baseline, 1);
+	if (status == GR_OK)
+		status = score(j, r->score_sample, r->samples, particles);
+	return status == GR_OK ? score(j, r->score_mean, r->mean, 1) : status;
+}
+
+static gr_status check_config(const gr_restore_config *c)
+{
+	if (strcmp(c->solver, "dps") != 0)
+		return gr_error_set(GR_EARG, "solver %s is unknown; known: dps", c->solver);
+	if (!(c->sigma >= 0.0) || c->sigma > 100.0)
+		return gr_error_set(GR_EARG, "sigma is %g, must be 0 or more (images are in [-1,1])",
+			c->sigma);
+	if (!(c->scale >= 0.0) || c->scale > 1e6)
+		return gr_error_set(GR_EARG, "scale is %g, must be 0 or more", c->scale);
+	if (c->particles < 1 || c->particles > 1024)
+		return gr_error_set(GR_EARG, "particles is %lld, must be 1..1024", (long long)c->particles);
+	if (c->steps < 1 || c->limit < 0)
+		return gr_error_set(GR_EARG, "steps and limit must not be negative, steps at least 1");
+	return GR_OK;
+}
+
+/* Everything that can be wrong with the input is found before the folder is made. */
+static gr_status prepare(job *j)
+{
+	gr_restored *r = j->r;
+	char weights[sizeof r->prior_folder + 32];
+	gr_status status = check_config(&r->config);
+	if (status == GR_OK)
+		status = gr__prior_find(r->prior_folder, sizeof r->prior_folder, r->config.prior);
+	if (status == GR_OK)
+		status = gr_prior_open(&j->prior, r->prior_folder);
+	snprintf(weights, sizeof weights, "%s/weights.safetensors", r->prior_folder);
+	if (status == GR_OK)
+		status = gr_sha256_file(weights, r->weights_sha);
+	if (status == GR_OK)
+		status = gr__imageset_open(&r->images, r->config.input, gr_prior_dims(j->prior),
+			r->config.limit);
+	if (status == GR_OK)
+		status = draw_keys(j);
+	if (status == GR_OK)
+		status = measure_all(j);
+	return status;
+}
+
+static gr_status run_job(job *j)
+{
+	gr_restored *r = j->r;
+	gr_status status = prepare(j);
+	if (status != GR_OK)
+		return status;
+	char *config = gr__restore_config_text(&r->config);
+	status = config == NULL ? gr_error_code()
+							: gr__runfolder_open(j->opts->output, config, j->opts->resume);
+	gr_free(config);
+	double start = now();
+	if (status == GR_OK)
+		status = run_chunks(j);
+	r->seconds = now() - start;
+	if (status == GR_OK)
+		status = score_all(j);
+	if (status == GR_OK)
+		status = gr__restore_report(r, j->opts->output);
+	if (status == GR_OK)
+		gr__runfolder_remove(j->opts->output, "state");
+	return status;
+}
+
+gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
+	const gr_restore_opts *opts)
+{
+	*out = NULL;
+	job j = {.opts = opts};
+	j.r = gr_alloc(sizeof *j.r);
+	if (j.r == NULL)
+		return gr_error_code();
+	j.r->config = *config;
+	gr_status status = run_job(&j);
+	gr_prior_free(j.prior);
+	gr_free(j.keys);
+	if (status != GR_OK) {
+		gr__restored_free(j.r);
+		return status;
+	}
+	*out = j.r;
+	return GR_OK;
+}
+
+void gr__restored_free(gr_restored *r)
+{
+	if (r == NULL)
+		return;
+	gr__imageset_free(r->images);
+	gr_tensor *tensors[] = {r->y, r->shown, r->baseline, r->samples, r->mean};
+	for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+		gr_tensor_release(tensors[i]);
+	gr_free(r->score_baseline);
+	gr_free(r->score_sample);
+	gr_free(r->score_mean);
+	gr_free(r);
+}
