@@ -1,0 +1,12 @@
+/* Reductions: the blocks and the tree over them, for float and double. See kern/reduce.c. */
+#include "kern/multi/multi.h"
+
+/* Lanes of a block; part of the promise on bits, so the same for every type and ISA. */
+#define GR_LANES 32
+
+#define GR_REAL 32
+#include "reduce_impl.h"
+#undef GR_REAL
+#define GR_REAL 64
+#include "reduce_impl.h"
+#undef GR_REAL

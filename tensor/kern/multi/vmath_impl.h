@@ -1,0 +1,47 @@
+/* What is the same in float and double: functions built from exp and log. */
+#include "real.h"
+
+/* em / (em + 2), em = exp(2|x|) - 1: no cancellation anywhere. */
+GR_INLINE T GR_TS(v_tanh)(T x)
+{
+	T a = GR_TS(v_abs)(x);
+	T limit = sizeof(T) == 4 ? (T)10 : (T)20;
+	a = a > limit ? limit : a;
+	T em = GR_TS(v_expm1)(a + a);
+	T y = em / (em + (T)2);
+	y = x < (T)0 ? -y : y;
+	return x == (T)0 ? x : y;
+}
+
+/* By exp(-|x|), which never overflows, so that small values keep their relative accuracy. */
+GR_INLINE T GR_TS(v_sigmoid)(T x)
+{
+	T e = GR_TS(v_exp)(-GR_TS(v_abs)(x));
+	T d = (T)1 / ((T)1 + e);
+	return x < (T)0 ? e * d : d;
+}
+
+/* max(x, 0) + log(1 + e), e = exp(-|x|); log(1 + e) is log(u), u = fl(1 + e), plus what u lost. */
+GR_INLINE T GR_TS(v_softplus)(T x)
+{
+	T e = GR_TS(v_exp)(-GR_TS(v_abs)(x));
+	T u = (T)1 + e;
+	T y = GR_TS(v_log_core)(u, (T)0) + (e - (u - (T)1)) / u;
+	y += x > (T)0 ? x : (T)0;
+	return x != x ? x : y;
+}
+
+/* d/dx x s(x) = s (1 + x (1 - s)) */
+GR_INLINE T GR_TS(v_silu_grad)(T x)
+{
+	T s = GR_TS(v_sigmoid)(x);
+	return s * ((T)1 + x * ((T)1 - s));
+}
+
+/* d/dx x Phi(x) = Phi(x) + x phi(x) */
+GR_INLINE T GR_TS(v_gelu_grad)(T x)
+{
+	T cdf = (T)0.5 * ((T)1 + GR_TS(v_erf)(x * (T)0.70710678118654752440));
+	T pdf = (T)0.39894228040143267794 * GR_TS(v_exp)((T)-0.5 * x * x);
+	return cdf + x * pdf;
+}
