@@ -183,8 +183,8 @@ gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
 		opts = &none;
 	int64_t steps = opts->steps ? opts->steps : 1000;
 	if (steps < 1 || steps > MAX_BASE_STEPS) {
-		gr_error_set(
-			GR_EARG, "schedule: %lld steps, expected 1 to %d", (long long)steps, MAX_BASE_STEPS);
+		gr_error_set(GR_EARG, "schedule: %lld steps, expected 1 to %d", (long long)steps,
+			MAX_BASE_STEPS);
 		return NULL;
 	}
 	size_t n = (size_t)steps;
@@ -246,8 +246,8 @@ static bool is_step(const gr_schedule *s, int64_t j)
 {
 	if (s && j >= 0 && j < s->count)
 		return true;
-	gr_error_set(
-		GR_EARG, "schedule: step %lld of %lld", (long long)j, (long long)gr_schedule_count(s));
+	gr_error_set(GR_EARG, "schedule: step %lld of %lld", (long long)j,
+		(long long)gr_schedule_count(s));
 	return false;
 }
 

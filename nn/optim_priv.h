@@ -25,8 +25,8 @@ gr_status gr__state_save(gr_archive *a, const char *prefix, const gr_params *par
 	gr_tensor *const *state, gr_dtype storage);
 gr_status gr__state_check(const gr_archive *a, const char *prefix, const gr_params *params);
 /* Copy what gr__state_check() accepted. */
-gr_status gr__state_load(
-	gr_tensor *const *state, const gr_archive *a, const char *prefix, const gr_params *params);
+gr_status gr__state_load(gr_tensor *const *state, const gr_archive *a, const char *prefix,
+	const gr_params *params);
 
 /* Integers as metadata. */
 gr_status gr__meta_set_int(gr_archive *a, const char *key, int64_t value);
