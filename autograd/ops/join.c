@@ -56,7 +56,7 @@ const gr_op gr_op_contiguous = {
 
 gr_tensor *gr_contiguous(gr_tensor *x)
 {
-	return x == NULL || gr_is_contiguous(x) ? x : gr_apply1(&gr_op_contiguous, 1, &x, NULL);
+	return gr_is_contiguous(x) ? x : gr_apply1(&gr_op_contiguous, 1, &x, NULL);
 }
 
 /* --- concat -------------------------------------------------------------------------------- */

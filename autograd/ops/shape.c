@@ -148,7 +148,7 @@ gr_tensor *gr_squeeze(gr_tensor *x, int axis)
 	int at = gr__shape_axis(axis, ndim);
 
 	if (x == NULL)
-		return NULL;
+		return gr_reshape(NULL, GR_SCALAR); /* which says so */
 	if (at < 0 || at >= ndim || x->dims[at] != 1) {
 		char shape[128];
 		gr__fail(GR_ESHAPE, "squeeze", "axis %d of x %s is not a dim of length 1", axis,
@@ -168,7 +168,7 @@ gr_tensor *gr_unsqueeze(gr_tensor *x, int axis)
 	int at = gr__shape_axis(axis, ndim + 1);
 
 	if (x == NULL)
-		return NULL;
+		return gr_reshape(NULL, GR_SCALAR);
 	if (at < 0 || at > ndim || ndim == GR_MAX_DIMS) {
 		char shape[128];
 		gr__fail(GR_ESHAPE, "unsqueeze", "no new dim at %d in x %s", axis,
@@ -265,7 +265,7 @@ gr_tensor *gr_transpose(gr_tensor *x, int axis_a, int axis_b)
 	int at_a = gr__shape_axis(axis_a, ndim), at_b = gr__shape_axis(axis_b, ndim);
 
 	if (x == NULL)
-		return NULL;
+		return gr_permute(NULL, NULL);
 	if (at_a < 0 || at_a >= ndim || at_b < 0 || at_b >= ndim) {
 		char shape[128];
 		gr__fail(GR_EARG, "transpose", "axes %d and %d of x %s: out of range", axis_a, axis_b,
