@@ -75,15 +75,21 @@ static void FN(
 			const int64_t col = t->j0 * l->sw + l->s0 + s * l->ds;
 			const int64_t left = steps_to(col, l->sw, 0, t->cols);
 			const int64_t right = max64(left, steps_to(col, l->sw, l->wi, t->cols));
+			const gr_gemm_rows rows = {.planes = cb,
+				.rows = hi - lo,
+				.cols = t->cols,
+				.lo = left,
+				.hi = right,
+				.step = l->sw,
+				.sps = l->hi * l->wi,
+				.srs = l->sh * l->wi,
+				.dps = p->c_stride,
+				.drs = p->cols};
 			T *dst = buffer + s * p->s_stride + phase * p->q_rows * p->cols;
-			const T *src = x + (first + lo * l->sh) * l->wi + col;
-			for (int64_t c = 0; c < cb; c++) {
+			run->kern->copy_rows(&rows, x + (first + lo * l->sh) * l->wi + col, dst + lo * p->cols);
+			for (int64_t c = 0; c < cb && hi - lo < all; c++, dst += p->c_stride) {
 				memset(dst, 0, (size_t)(lo * p->cols) * sizeof(T));
-				run->kern->copy_rows(hi - lo, t->cols, left, right, src, l->sh * l->wi, l->sw,
-					dst + lo * p->cols, p->cols);
 				memset(dst + hi * p->cols, 0, (size_t)((all - hi) * p->cols) * sizeof(T));
-				dst += p->c_stride;
-				src += l->hi * l->wi;
 			}
 		}
 	}

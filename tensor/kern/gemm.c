@@ -21,7 +21,9 @@
 #define TILE_NR 8
 /* Elements of packed operands held at once; more of k than that goes in turns. */
 #define PACK_LIMIT ((int64_t)1 << 26)
-/* Elements of B kept on the stack when a small product needs it with unit-stride rows. */
+/* Elements of B that a small product copies to have rows of unit stride (larger ones are packed),
+ * and those it copies to the stack. */
+#define COPY_B 8192
 #define STACK_B 1024
 
 static int64_t min64(int64_t a, int64_t b)

@@ -19,12 +19,27 @@
 /* The block of k: a panel of B of this depth stays in the first-level cache. */
 #define GR_GEMM_KC 144
 
+/* What copy_rows of the table below copies. */
+typedef struct gr_gemm_rows {
+	int64_t planes;
+	int64_t rows;
+	int64_t cols;
+	int64_t lo;
+	int64_t hi;
+	int64_t step;
+	int64_t sps;
+	int64_t srs;
+	int64_t dps;
+	int64_t drs;
+} gr_gemm_rows;
+
 /*
  * Written once, for float and double.
  *
  * Packed A: panels of `mr` rows; panel p starts at p * mr * kc, and its element (i, k) is at
  * k * mr + i. Rows past m are never read. Packed B: groups of columns as the ISA likes them;
- * only `pack_b` and `block_panel` of one table know the layout; it takes kc * n elements.
+ * only `pack_b` and `block_panel` of one table know the layout; it takes kc * n elements, n rounded up
+ * to whole tiles.
  */
 #define GR__GEMM_DECLARE(T, S) \
 	gr_status gr__gemm_##S(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars, int64_t acs, \
@@ -51,9 +66,9 @@
 		/* dst[j * drs + i] = src[i * srs + j] for i < rows, j < cols. */ \
 		void (*transpose)(int64_t rows, int64_t cols, const T *src, int64_t srs, T *dst, \
 			int64_t drs); \
-		/* dst[q * drs + j] = src[q * srs + j * step] for lo <= j < hi, 0 for other j < cols. */ \
-		void (*copy_rows)(int64_t rows, int64_t cols, int64_t lo, int64_t hi, const T *src, \
-			int64_t srs, int64_t step, T *dst, int64_t drs); \
+		/* For p < planes, q < rows: dst[p * dps + q * drs + j] is src[p * sps + q * srs + j * step] \
+		 * for lo <= j < hi and 0 for other j < cols. */ \
+		void (*copy_rows)(const gr_gemm_rows *g, const T *src, T *dst); \
 	} gr_gemm_kern_##S; \
 \
 	extern const gr_gemm_kern_##S gr__gemm_kern_##S##_base; \
@@ -67,8 +82,7 @@
 	/* Pieces shared by the tables: plain loops that any ISA may point to. */ \
 	void gr__gemm_transpose_##S(int64_t rows, int64_t cols, const T *src, int64_t srs, T *dst, \
 		int64_t drs); \
-	void gr__gemm_copy_rows_##S(int64_t rows, int64_t cols, int64_t lo, int64_t hi, const T *src, \
-		int64_t srs, int64_t step, T *dst, int64_t drs);
+	void gr__gemm_copy_rows_##S(const gr_gemm_rows *g, const T *src, T *dst);
 
 GR__GEMM_DECLARE(float, f32)
 GR__GEMM_DECLARE(double, f64)

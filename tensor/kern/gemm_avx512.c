@@ -13,39 +13,49 @@
 #define MR_LOW 4
 #define NV_LOW 6
 
-/* Rows shifted by a tap of a convolution: step 1 and 2 in vectors, zeros from the mask. */
-static void copy_rows_f32(int64_t rows, int64_t cols, int64_t lo, int64_t hi, const float *src,
-	int64_t srs, int64_t step, float *dst, int64_t drs)
+/* The lowest n bits, n clamped to 0..16. */
+static uint32_t low_bits(int64_t n)
 {
-	if (step > 2) {
-		gr__gemm_copy_rows_f32(rows, cols, lo, hi, src, srs, step, dst, drs);
+	return n <= 0 ? 0 : n >= 16 ? 0xffffu : (1u << n) - 1;
+}
+
+/* Bit i of x goes to bit 2 i. */
+static uint32_t spread_bits(uint32_t x)
+{
+	x = (x | x << 8) & 0x00ff00ffu;
+	x = (x | x << 4) & 0x0f0f0f0fu;
+	x = (x | x << 2) & 0x33333333u;
+	return (x | x << 1) & 0x55555555u;
+}
+
+/* Rows shifted by a tap of a convolution: step 1 and 2 in vectors, zeros from the mask. */
+static void copy_rows_f32(const gr_gemm_rows *g, const float *src, float *dst)
+{
+	if (g->step > 2) {
+		gr__gemm_copy_rows_f32(g, src, dst);
 		return;
 	}
 	const __m512i even =
 		_mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-	for (int64_t j = 0; j < cols; j += 16) {
-		const int64_t n = cols - j < 16 ? cols - j : 16;
-		const __mmask16 store = (__mmask16)((1u << n) - 1);
-		uint32_t valid = 0; /* lanes of the result that come from src */
-		uint32_t low = 0;   /* the same as elements of src[2 j], src[2 j + 16] for step 2 */
-		uint32_t high = 0;
-		for (int64_t l = 0; l < n; l++) {
-			const uint32_t in = j + l >= lo && j + l < hi;
-			valid |= in << l;
-			low |= l < 8 ? in << (2 * l) : 0;
-			high |= l < 8 ? 0 : in << (2 * l - 16);
-		}
-		if (step == 1) {
-			for (int64_t q = 0; q < rows; q++)
-				_mm512_mask_storeu_ps(dst + q * drs + j, store,
-					_mm512_maskz_loadu_ps((__mmask16)valid, src + q * srs + j));
-			continue;
-		}
-		for (int64_t q = 0; q < rows; q++) {
-			const float *s = src + q * srs + 2 * j;
-			const __m512 x = _mm512_maskz_loadu_ps((__mmask16)low, s);
-			const __m512 y = _mm512_maskz_loadu_ps((__mmask16)high, s + 16);
-			_mm512_mask_storeu_ps(dst + q * drs + j, store, _mm512_permutex2var_ps(x, even, y));
+	for (int64_t j = 0; j < g->cols; j += 16) {
+		const uint32_t valid = low_bits(g->hi - j) & ~low_bits(g->lo - j);
+		const uint32_t pairs = spread_bits(valid);
+		const __mmask16 store = (__mmask16)low_bits(g->cols - j);
+		const __mmask16 all = (__mmask16)valid;
+		const __mmask16 low = (__mmask16)pairs;
+		const __mmask16 high = (__mmask16)(pairs >> 16);
+		for (int64_t p = 0; p < g->planes; p++) {
+			const float *s = src + p * g->sps + j * g->step;
+			float *d = dst + p * g->dps + j;
+			for (int64_t q = 0; q < g->rows; q++, s += g->srs, d += g->drs) {
+				if (g->step == 1) {
+					_mm512_mask_storeu_ps(d, store, _mm512_maskz_loadu_ps(all, s));
+					continue;
+				}
+				const __m512 x = _mm512_maskz_loadu_ps(low, s);
+				const __m512 y = _mm512_maskz_loadu_ps(high, s + 16);
+				_mm512_mask_storeu_ps(d, store, _mm512_permutex2var_ps(x, even, y));
+			}
 		}
 	}
 }

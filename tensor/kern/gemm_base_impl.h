@@ -41,8 +41,8 @@ static void FN(block_off)(int64_t m, int64_t n, int64_t kc, const T *a, const T 
 	for (int64_t j = 0; j < n; j += BASE_NR)
 		for (int64_t i = 0; i < m; i += BASE_MR)
 			FN(tile_any)
-			(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR, kc, a + i * kc,
-				1, BASE_MR, b + j, off, 0, c + i * crs + j, crs, bias ? bias + i : NULL, add);
+	(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR, kc, a + i * kc, 1,
+		BASE_MR, b + j, off, 0, c + i * crs + j, crs, bias ? bias + i : NULL, add);
 }
 
 static void FN(block_panel)(int64_t m, int64_t n, int64_t kc, const T *a, const T *b, T *c,
@@ -51,8 +51,8 @@ static void FN(block_panel)(int64_t m, int64_t n, int64_t kc, const T *a, const 
 	for (int64_t j = 0; j < n; j += BASE_NR)
 		for (int64_t i = 0; i < m; i += BASE_MR)
 			FN(tile_any)
-			(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR, kc, a + i * kc,
-				1, BASE_MR, b + j * kc, NULL, BASE_NR, c + i * crs + j, crs, NULL, add);
+	(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR, kc, a + i * kc, 1,
+		BASE_MR, b + j * kc, NULL, BASE_NR, c + i * crs + j, crs, NULL, add);
 }
 
 static void FN(small)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars, int64_t acs,
@@ -62,9 +62,9 @@ static void FN(small)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars, 
 		for (int64_t j = 0; j < n; j += BASE_NR)
 			for (int64_t i = 0; i < m; i += BASE_MR)
 				FN(tile_any)
-				(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR,
-					k - kb < GR_GEMM_KC ? k - kb : GR_GEMM_KC, a + i * ars + kb * acs, ars, acs,
-					b + kb * brs + j, NULL, brs, c + i * crs + j, crs, NULL, add || kb > 0);
+	(m - i < BASE_MR ? m - i : BASE_MR, n - j < BASE_NR ? n - j : BASE_NR,
+		k - kb < GR_GEMM_KC ? k - kb : GR_GEMM_KC, a + i * ars + kb * acs, ars, acs,
+		b + kb * brs + j, NULL, brs, c + i * crs + j, crs, NULL, add || kb > 0);
 }
 
 static void FN(pack_b)(int64_t n, int64_t kc, const T *b, int64_t brs, int64_t bcs, T *dst)
@@ -91,21 +91,20 @@ void FN(
 		}
 }
 
-void FN(gr__gemm_copy_rows)(int64_t rows, int64_t cols, int64_t lo, int64_t hi, const T *src,
-	int64_t srs, int64_t step, T *dst, int64_t drs)
+void FN(gr__gemm_copy_rows)(const gr_gemm_rows *g, const T *src, T *dst)
 {
-	for (int64_t q = 0; q < rows; q++) {
-		T *d = dst + q * drs;
-		const T *s = src + q * srs;
-		for (int64_t j = 0; j < lo; j++)
+	for (int64_t n = 0; n < g->planes * g->rows; n++) {
+		T *d = dst + n / g->rows * g->dps + n % g->rows * g->drs;
+		const T *s = src + n / g->rows * g->sps + n % g->rows * g->srs;
+		for (int64_t j = 0; j < g->lo; j++)
 			d[j] = 0;
-		if (step == 1)
-			for (int64_t j = lo; j < hi; j++)
+		if (g->step == 1)
+			for (int64_t j = g->lo; j < g->hi; j++)
 				d[j] = s[j];
 		else
-			for (int64_t j = lo; j < hi; j++)
-				d[j] = s[j * step];
-		for (int64_t j = hi; j < cols; j++)
+			for (int64_t j = g->lo; j < g->hi; j++)
+				d[j] = s[j * g->step];
+		for (int64_t j = g->hi; j < g->cols; j++)
 			d[j] = 0;
 	}
 }

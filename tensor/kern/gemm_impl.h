@@ -23,6 +23,7 @@ typedef struct FN(product) {
 	int64_t tile_n;
 	int64_t mtiles;
 	int64_t ntiles;
+	atomic_int status;
 } FN(product);
 
 const FN(gr_gemm_kern) * FN(gr__gemm_kern)(void)
@@ -41,18 +42,20 @@ void FN(gr__gemm_pack_a)(const FN(gr_gemm_kern) * kern, int64_t m, int64_t kc, c
 	int64_t ars, int64_t acs, T *dst)
 {
 	const int64_t mr = kern->mr;
-	for (int64_t i = 0; i < m; i += mr) {
-		const int64_t rows = min64(mr, m - i);
-		const T *src = a + i * ars;
-		T *panel = dst + i * kc;
-		if (acs == 1) {
-			kern->transpose(rows, kc, src, ars, panel, mr);
-			continue;
-		}
-		for (int64_t k = 0; k < kc; k++)
-			for (int64_t r = 0; r < rows; r++)
-				panel[k * mr + r] = src[r * ars + k * acs];
+	if (acs == 1) {
+		for (int64_t i = 0; i < m; i += mr)
+			kern->transpose(min64(mr, m - i), kc, a + i * ars, ars, dst + i * kc, mr);
+		return;
 	}
+	/* All panels together, so that a column is read along its whole length. */
+	for (int64_t k = 0; k < kc; k++)
+		for (int64_t i = 0; i < m; i += mr) {
+			const T *src = a + i * ars + k * acs;
+			T *panel = dst + i * kc + k * mr;
+			const int64_t rows = min64(mr, m - i);
+			for (int64_t r = 0; r < rows; r++)
+				panel[r] = src[r * ars];
+		}
 }
 
 /* Block kb of k, a tile of columns: both as the task that computes them will read them. */
@@ -90,33 +93,53 @@ static void FN(packed_task)(int64_t task, void *ctx)
 	}
 }
 
+/* The same with one tile of rows: B is read once, so it is packed where it is used. */
+static void FN(thin_task)(int64_t task, void *ctx)
+{
+	FN(product) *p = ctx;
+	const int64_t j = task * p->tile_n;
+	const int64_t n = min64(p->tile_n, p->n - j);
+	T *bpack = gr__pool_alloc((size_t)(GR_GEMM_KC * p->tile_n) * sizeof(T));
+	if (!bpack) {
+		atomic_store(&p->status, GR_EMEM);
+		return;
+	}
+	for (int64_t kb = 0; kb < p->k; kb += GR_GEMM_KC) {
+		const int64_t kc = min64(GR_GEMM_KC, p->k - kb);
+		p->kern->pack_b(n, kc, p->b + kb * p->brs + j * p->bcs, p->brs, p->bcs, bpack);
+		p->kern->block_panel(p->m, n, kc, p->apack + kb * p->mround, bpack, p->c + j, p->crs,
+			p->add || kb > 0);
+	}
+	gr__pool_free(bpack);
+}
+
 static gr_status FN(run_packed)(FN(product) * p)
 {
 	const int64_t k = p->k;
 	const int64_t mr = p->kern->mr;
+	const bool thin = p->mtiles == 1;
 	p->mround = ceil_div(p->m, mr) * mr;
-	p->nround = ceil_div(p->n, p->kern->nr) * p->kern->nr;
+	p->nround = thin ? 0 : ceil_div(p->n, p->kern->nr) * p->kern->nr;
 	const int64_t deep = PACK_LIMIT / (p->mround + p->nround) / GR_GEMM_KC * GR_GEMM_KC;
 	const int64_t part = min64(k, deep > GR_GEMM_KC ? deep : GR_GEMM_KC);
 	p->apack = gr__pool_alloc((size_t)(part * p->mround) * sizeof(T));
-	p->bpack = gr__pool_alloc((size_t)(part * p->nround) * sizeof(T));
-	if (p->apack && p->bpack) {
-		for (int64_t k0 = 0; k0 < k; k0 += part) {
-			p->k = min64(part, k - k0);
-			const int64_t blocks = ceil_div(p->k, GR_GEMM_KC);
-			const int64_t work = p->m * p->n * p->k;
-			for_tasks(blocks * p->mtiles, work, FN(pack_a_task), p);
+	p->bpack = thin ? NULL : gr__pool_alloc((size_t)(part * p->nround) * sizeof(T));
+	const bool ok = p->apack && (thin || p->bpack);
+	for (int64_t k0 = 0; k0 < k && ok; k0 += part) {
+		p->k = min64(part, k - k0);
+		const int64_t blocks = ceil_div(p->k, GR_GEMM_KC);
+		const int64_t work = p->m * p->n * p->k;
+		for_tasks(blocks * p->mtiles, work, FN(pack_a_task), p);
+		if (!thin)
 			for_tasks(blocks * p->ntiles, work, FN(pack_b_task), p);
-			for_tasks(p->mtiles * p->ntiles, work, FN(packed_task), p);
-			p->a += part * p->acs;
-			p->b += part * p->brs;
-			p->add = true;
-		}
+		for_tasks(p->mtiles * p->ntiles, work, thin ? FN(thin_task) : FN(packed_task), p);
+		p->a += part * p->acs;
+		p->b += part * p->brs;
+		p->add = true;
 	}
-	const bool ok = p->apack && p->bpack;
 	gr__pool_free(p->apack);
 	gr__pool_free(p->bpack);
-	return ok ? GR_OK : GR_EMEM;
+	return ok ? atomic_load(&p->status) : GR_EMEM;
 }
 
 static void FN(direct_task)(int64_t task, void *ctx)
@@ -165,7 +188,8 @@ static gr_status FN(run_rows)(FN(product) * p)
 	p->mtiles = ceil_div(p->m, TILE_M);
 	p->ntiles = ceil_div(p->n, p->tile_n);
 	const bool thin = p->bcs == 1 && (p->m <= p->kern->mr || p->n <= p->kern->nr);
-	if (thin || p->m * p->n * p->k <= DIRECT_WORK)
+	const int64_t work = p->m * p->n * p->k;
+	if (thin || (work <= DIRECT_WORK && (p->bcs == 1 || p->k * p->n <= COPY_B)))
 		return FN(run_direct)(p);
 	return FN(run_packed)(p);
 }
@@ -238,12 +262,11 @@ gr_status FN(gr__gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars,
 		p.ccs = 1;
 	if (m == 1)
 		p.crs = n == 1 ? 1 : crs;
-	/* A product does not care which factor comes first, bit for bit: C^T = B^T A^T. A column
-	 * vector is better a row where that gives the vectors a unit stride to read. */
+	/* C^T = B^T A^T, the same bits. A column vector is better computed as a row. */
 	if (p.ccs != 1 && (crs == 1 || m == 1)) {
 		p.crs = 1;
 		FN(swap_operands)(&p);
-	} else if (n == 1 && crs == 1 && ars == 1) {
+	} else if (n == 1 && crs == 1) {
 		FN(swap_operands)(&p);
 	}
 	return p.ccs == 1 ? FN(run_rows)(&p) : FN(run_strided)(&p);
