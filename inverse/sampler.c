@@ -317,7 +317,10 @@ gr_status gr_sampler_step(gr_sampler *s)
 
 gr_status gr_sampler_run(gr_sampler *s)
 {
-	gr_status status = s ? GR_OK : gr_error_set(GR_EARG, "sampler: it is NULL");
+	if (!s)
+		return gr_failed() ? gr_error_code() : gr_error_set(GR_EARG, "sampler: it is NULL");
+	gr_status status = GR_OK;
+	s->stopped = false;
 	while (!status && s->done < s->steps && !s->stopped && !gr_interrupted())
 		status = gr_sampler_step(s);
 	return status;

@@ -69,10 +69,11 @@ GR_API void gr_sampler_free(gr_sampler *s);
 /* One step. GR_ENUMERIC naming step and sample when a value is not finite; GR_ESTATE after the
  * last one. The state is unchanged when it fails. */
 GR_API GR_MUST_USE gr_status gr_sampler_step(gr_sampler *s);
-/* Steps to the end; stops early, with GR_OK, when on_step says so or gr_interrupted(). */
+/* Steps to the end; stops early, with GR_OK, when on_step says so or gr_interrupted(). Calling it
+ * again goes on from there. */
 GR_API GR_MUST_USE gr_status gr_sampler_run(gr_sampler *s);
 
-/* Steps of the whole run; steps done; whether on_step asked to stop. */
+/* Steps of the whole run; steps done; whether on_step asked to stop the last run. */
 GR_API int64_t gr_sampler_steps(const gr_sampler *s);
 GR_API int64_t gr_sampler_done(const gr_sampler *s);
 GR_API bool gr_is_sampler_stopped(const gr_sampler *s);
