@@ -18,9 +18,17 @@ gr_tensor *gr__ew_const(const gr_op *op, gr_ew_kind kind, gr_tensor *a, gr_tenso
 		return NULL;
 	gr_spec spec = gr__tensor_spec(a);
 	gr_tensor *out = gr__scope_own(gr__tensor_new(op->name, &spec));
-	if (out == NULL || gr__ew(kind, out, (const gr_tensor *[]){a, b}, s0, s1) != GR_OK)
+	if (out == NULL)
 		return NULL;
-	return out;
+	gr_status status = gr__ew(kind, out, (const gr_tensor *[]){a, b}, s0, s1);
+	return gr__ew_recorded(op, status) == GR_OK ? out : NULL;
+}
+
+gr_status gr__ew_recorded(const gr_op *op, gr_status status)
+{
+	if (status != GR_OK && !gr_failed())
+		gr__fail(status, op->name, "%s in the gradient", gr_error_text(status));
+	return status;
 }
 
 gr_tensor *gr__ew_masked(gr_tensor *mask, gr_tensor *g)
