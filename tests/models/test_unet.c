@@ -318,6 +318,59 @@ Test(unet, overfits_one_batch)
 	gr_unet_free(u);
 }
 
+/* The n-th allocation of building, drawing, evaluating and differentiating fails: a clean error,
+ * and nothing left over. Steps of 7 keep the test short. */
+Test(unet, survives_lack_of_memory)
+{
+	gr_memory_trim();
+	for (uint64_t n = 1; n < 100000; n += 7) {
+		const uint64_t before = gr_memory_stats().bytes_in_use;
+		gr_memory_fail_at(n);
+		gr_unet *u = gr_unet_new(GR_OPTS(gr_unet_config, .model_channels = 4, .num_levels = 1,
+			.channel_mult = {1}, .num_res_blocks = 1, .norm_groups = 2));
+		gr_tensor *grad = NULL;
+		gr_scope_begin();
+		if (u != NULL && gr_module_init(gr_unet_module(u), gr_key_seed(1)) == GR_OK) {
+			gr_tensor *x = gr_watch(gr_zeros(GR_F32, GR_DIMS(1, 3, 4, 4)));
+			gr_tensor *y = gr_unet_forward(u, x, times(1, GR_F32), NULL);
+			gr_tensor *loss = gr_sum(y, GR_ALL_AXES, false);
+			if (loss == NULL || gr_grad(&grad, loss, 1, &x, NULL) != GR_OK)
+				grad = NULL;
+		}
+		gr_scope_end();
+		gr_memory_fail_at(0);
+		gr_unet_free(u);
+		gr_scope_end();
+		cr_assert_eq(gr_memory_stats().bytes_in_use, before, "allocation %d leaks", (int)n);
+		if (!gr_failed()) {
+			cr_assert_not_null(grad);
+			return;
+		}
+		cr_assert_eq(gr_error_code(), GR_EMEM, "%s", gr_error_message());
+		gr_error_clear();
+	}
+	cr_assert_fail("never succeeded");
+}
+
+/* After the first steps a sampling or training loop asks the system for nothing. */
+Test(unet, steady_state_allocates_nothing)
+{
+	gr_unet *u = small_unet(3, GR_F32);
+	gr_tensor *w = gr_module_param(gr_unet_module(u), 0);
+	uint64_t system_allocs = 0;
+	for (int step = 0; step < 6; step++) {
+		gr_scope_begin();
+		gr_tensor *x = nn_normal((uint64_t)step, GR_F32, GR_DIMS(2, 3, 16, 16)), *grad;
+		gr_tensor *y = small_forward(u, x);
+		cr_assert_eq(gr_grad(&grad, gr_sumsq(y, GR_ALL_AXES, false), 1, &w, NULL), GR_OK);
+		gr_scope_end();
+		if (step == 1)
+			system_allocs = gr_memory_stats().system_allocs;
+	}
+	cr_assert_eq(gr_memory_stats().system_allocs, system_allocs);
+	gr_unet_free(u);
+}
+
 Test(unet, dropout_by_key)
 {
 	gr_unet *u = small_unet(1, GR_F32);

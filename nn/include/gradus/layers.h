@@ -62,14 +62,14 @@ typedef struct gr_groupnorm_opts {
 	double eps;       /* default 1e-5 */
 	bool silu;        /* SiLU of the result, in the same pass */
 } gr_groupnorm_opts;
-GR_API gr_groupnorm *gr_groupnorm_new(
-	gr_module *parent, const char *name, const gr_groupnorm_opts *opts);
+GR_API gr_groupnorm *gr_groupnorm_new(gr_module *parent, const char *name,
+	const gr_groupnorm_opts *opts);
 /* x [N,C,...] -> like x */
 GR_API gr_tensor *gr_groupnorm_forward(const gr_groupnorm *l, gr_tensor *x);
 /* The norm, then times (1 + scale) plus shift per sample and channel, then SiLU if asked for.
  * x [N,C,...], scale and shift [N,C] -> like x */
-GR_API gr_tensor *gr_groupnorm_modulate(
-	const gr_groupnorm *l, gr_tensor *x, gr_tensor *scale, gr_tensor *shift);
+GR_API gr_tensor *gr_groupnorm_modulate(const gr_groupnorm *l, gr_tensor *x, gr_tensor *scale,
+	gr_tensor *shift);
 
 /* Layer normalisation over the last axis. weight [D] ones, bias [D] zeros. */
 typedef struct gr_layernorm gr_layernorm;
@@ -79,8 +79,8 @@ typedef struct gr_layernorm_opts {
 	double eps;     /* default 1e-5 */
 	bool no_affine; /* no parameters */
 } gr_layernorm_opts;
-GR_API gr_layernorm *gr_layernorm_new(
-	gr_module *parent, const char *name, const gr_layernorm_opts *opts);
+GR_API gr_layernorm *gr_layernorm_new(gr_module *parent, const char *name,
+	const gr_layernorm_opts *opts);
 /* x [...,D] -> like x */
 GR_API gr_tensor *gr_layernorm_forward(const gr_layernorm *l, gr_tensor *x);
 
@@ -95,8 +95,8 @@ typedef struct gr_multihead_opts {
 	gr_init_rule init;
 	double init_scale;
 } gr_multihead_opts;
-GR_API gr_multihead *gr_multihead_new(
-	gr_module *parent, const char *name, const gr_multihead_opts *opts);
+GR_API gr_multihead *gr_multihead_new(gr_module *parent, const char *name,
+	const gr_multihead_opts *opts);
 /* x [N,L,D] -> [N,L,D] */
 GR_API gr_tensor *gr_multihead_forward(const gr_multihead *l, gr_tensor *x);
 /* x [N,L,D] -> [N,heads,L,D/heads], a view, and back. */
@@ -111,8 +111,8 @@ typedef struct gr_embedding_opts {
 	gr_init_rule init;
 	double init_scale;
 } gr_embedding_opts;
-GR_API gr_embedding *gr_embedding_new(
-	gr_module *parent, const char *name, const gr_embedding_opts *opts);
+GR_API gr_embedding *gr_embedding_new(gr_module *parent, const char *name,
+	const gr_embedding_opts *opts);
 /* index i64 [...] -> [...,dim]; GR_EARG for an index out of range */
 GR_API gr_tensor *gr_embedding_forward(const gr_embedding *l, gr_tensor *index);
 
@@ -124,8 +124,8 @@ typedef struct gr_timestep_opts {
 } gr_timestep_opts;
 /* Sinusoidal embedding, h = dim/2, P = max_period: [cos(t w_i)], [sin(t w_i)], w_i = P^(-i/h); an
  * odd dim ends with a zero. t [N] of any type, fractions allowed -> [N,dim] in dtype */
-GR_API gr_tensor *gr_timestep_embedding(
-	gr_tensor *t, int64_t dim, gr_dtype dtype, const gr_timestep_opts *opts);
+GR_API gr_tensor *gr_timestep_embedding(gr_tensor *t, int64_t dim, gr_dtype dtype,
+	const gr_timestep_opts *opts);
 
 /* Twice the size: each pixel 2 x 2 times, then (unless no_conv) a 3 x 3 convolution `conv`. */
 typedef struct gr_upsample gr_upsample;
@@ -140,10 +140,10 @@ typedef struct gr_resample_opts {
 	                          default one zero on every side */
 	const char *conv_name; /* default: "conv" up, "op" down */
 } gr_resample_opts;
-GR_API gr_upsample *gr_upsample_new(
-	gr_module *parent, const char *name, const gr_resample_opts *opts);
-GR_API gr_downsample *gr_downsample_new(
-	gr_module *parent, const char *name, const gr_resample_opts *opts);
+GR_API gr_upsample *gr_upsample_new(gr_module *parent, const char *name,
+	const gr_resample_opts *opts);
+GR_API gr_downsample *gr_downsample_new(gr_module *parent, const char *name,
+	const gr_resample_opts *opts);
 /* x [N,C,H,W] -> [N,out,2H,2W] */
 GR_API gr_tensor *gr_upsample_forward(const gr_upsample *l, gr_tensor *x);
 /* x [N,C,H,W] -> [N,out,H/2,W/2], H and W even */

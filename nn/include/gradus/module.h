@@ -65,8 +65,8 @@ GR_API gr_module *gr_module_child(gr_module *parent, const char *name);
 /* The same, with a printf format for the name. */
 GR_API gr_module *gr_module_childf(gr_module *parent, const char *format, ...) GR_PRINTF(2, 3);
 /* A parameter of this shape. GR_EARG when the name is taken. */
-GR_API gr_param *gr_module_add_param(
-	gr_module *m, const char *name, const gr_param_opts *opts, int ndim, const int64_t *dims);
+GR_API gr_param *gr_module_add_param(gr_module *m, const char *name, const gr_param_opts *opts,
+	int ndim, const int64_t *dims);
 /* A zeroed block that lives as long as the tree: where layers keep themselves. */
 GR_API void *gr_module_alloc(gr_module *m, size_t bytes);
 /* GR_OK, or the code of the first failure while building; GR_EARG for NULL. */
@@ -99,8 +99,8 @@ GR_API GR_MUST_USE gr_status gr_module_init(gr_module *m, gr_key key);
 GR_API gr_status gr_module_set_trainable(gr_module *m, bool on);
 /* Copy values out of an archive, converted to the tree's dtype. Strict by default: every missing,
  * unexpected or mis-shaped key is listed in one GR_EFORMAT error, and nothing is changed. */
-GR_API GR_MUST_USE gr_status gr_module_load(
-	gr_module *m, const gr_archive *a, const gr_load_opts *opts);
+GR_API GR_MUST_USE gr_status gr_module_load(gr_module *m, const gr_archive *a,
+	const gr_load_opts *opts);
 /* Add a copy of every parameter to the archive in the given float type (f16 for shipping;
  * GR_ENUMERIC when a finite value leaves its range). */
 GR_API GR_MUST_USE gr_status gr_module_save(const gr_module *m, gr_archive *a, gr_dtype storage);
