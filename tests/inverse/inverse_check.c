@@ -54,6 +54,30 @@ gr_prior *gaussian_prior(int64_t C, int64_t H, int64_t W, double variance, bool 
 		GR_OPTS(gr_prior_opts, .channels = C, .height = H, .width = W));
 }
 
+gr_unet *tiny_unet(int64_t out_channels)
+{
+	gr_unet *net = gr_unet_new(GR_OPTS(gr_unet_config, .image_size = 16, .model_channels = 8,
+		.out_channels = out_channels, .num_res_blocks = 1, .num_levels = 2, .channel_mult = {1, 2},
+		.num_attention = 1, .attention_ds = {2}, .num_head_channels = 8,
+		.use_scale_shift_norm = true, .norm_groups = 4));
+	gr_module *m = gr_unet_module(net);
+	if (gr_module_init(m, gr_key_seed(1)))
+		return NULL;
+	for (int64_t i = 0; i < gr_module_param_count(m); i++) {
+		gr_tensor *p = gr_module_param(m, i);
+		gr_tensor *drawn =
+			nn_normal(100 + (uint64_t)i, GR_F32, gr_tensor_ndim(p), gr_tensor_dims(p));
+		gr_param_update(p, gr_axpby(gr_stop_gradient(p), 1.0, drawn, 0.05));
+	}
+	return net;
+}
+
+gr_prior *tiny_prior(void)
+{
+	return gr_prior_unet_new(tiny_unet(3),
+		GR_OPTS(gr_prior_opts, .channels = 3, .height = 16, .width = 16));
+}
+
 void solve_dense(double *m, double *b, int64_t n, int64_t k)
 {
 	for (int64_t p = 0; p < n; p++) {
