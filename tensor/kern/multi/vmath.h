@@ -4,8 +4,8 @@
  * (tests/tensor/test_vmath.c measures them; special values follow C's Annex F):
  *
  *               exp  log  sin  cos  tanh  erf  sigmoid  softplus  pow
- *     float      1    1    1    1    3     2      2         2      1
- *     double     1    1    1    1    3     2      2         2      1
+ *     float      1    1    2    2   2.5   2.5    2.5       2      1
+ *     double     1    1    1    1   2.5    2     2.5       2      1
  *
  * v_sin and v_cos hold for |x| <= GR_SINCOS_MAX; the caller repairs larger ones with libm.
  * v_pow is libm's in double. Polynomials are minimax fits (Remez) of our own.

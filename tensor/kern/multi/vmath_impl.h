@@ -17,8 +17,7 @@ GR_INLINE T GR_TS(v_tanh)(T x)
 GR_INLINE T GR_TS(v_sigmoid)(T x)
 {
 	T e = GR_TS(v_exp)(-GR_TS(v_abs)(x));
-	T d = (T)1 / ((T)1 + e);
-	return x < (T)0 ? e * d : d;
+	return (x < (T)0 ? e : (T)1) / ((T)1 + e);
 }
 
 /* max(x, 0) + log(1 + e), e = exp(-|x|); log(1 + e) is log(u), u = fl(1 + e), plus what u lost. */
