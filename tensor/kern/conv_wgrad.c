@@ -48,6 +48,12 @@ static int64_t ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
+/* Smallest q >= 0 with first + q * step >= bound, at most `most`. */
+static int64_t steps_to(int64_t first, int64_t step, int64_t bound, int64_t most)
+{
+	return first >= bound ? 0 : min64(most, ceil_div(bound - first, step));
+}
+
 typedef struct wgrad_plan {
 	const gr_conv_geom *g;
 	int64_t kg; /* channels of one group */

@@ -96,29 +96,41 @@ static void FN(
 	}
 }
 
-/* x_col of the chunk: [pixel][(c,r,s)]. */
-static void FN(pack_columns)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, T *dst)
+/* x_col of the chunk, [pixel][(c,r,s)]: its rows, a line of pixels at a time, then turned. */
+static void FN(pack_columns)(const FN(wgrad_run) * run, const FN(wgrad_chunk) * h, T *lines, T *dst)
 {
 	const wgrad_plan *p = &run->plan;
 	const gr_conv_geom *g = p->g;
-	for (int64_t n = 0; n < h->nn; n++)
-		for (int64_t i = 0; i < h->rows; i++) {
-			T *d = dst + (n * h->rows + i) * h->cols * p->pixel;
-			for (int64_t q = 0; q < p->cg * p->taps; q++) {
-				const int64_t c = q / p->taps;
-				const int64_t row =
-					(h->i0 + i) * g->stride_h - g->pad_top + q % p->taps / g->s * g->dil_h;
-				const int64_t col = h->j0 * g->stride_w - g->pad_left + q % g->s * g->dil_w;
-				const int64_t channel = (h->n0 + n) * g->c + h->group * p->cg + c;
-				const T *src = run->x + (channel * g->h + row) * g->w + col;
-				const bool inside = row >= 0 && row < g->h;
-				for (int64_t j = 0; j < h->cols; j++) {
-					const int64_t at = j * g->stride_w;
-					const bool in = inside && col + at >= 0 && col + at < g->w;
-					d[j * p->pixel + q] = in ? src[at] : 0;
-				}
+	const int64_t terms = p->cg * p->taps;
+	const int64_t per = h->rows * h->cols;
+	for (int64_t n = 0; n < h->nn; n++) {
+		const T *x = run->x + ((h->n0 + n) * g->c + h->group * p->cg) * g->h * g->w;
+		for (int64_t t = 0; t < p->taps; t++) {
+			const int64_t row = h->i0 * g->stride_h - g->pad_top + t / g->s * g->dil_h;
+			const int64_t col = h->j0 * g->stride_w - g->pad_left + t % g->s * g->dil_w;
+			const int64_t top = steps_to(row, g->stride_h, 0, h->rows);
+			const int64_t bottom = max64(top, steps_to(row, g->stride_h, g->h, h->rows));
+			const int64_t lo = steps_to(col, g->stride_w, 0, h->cols);
+			const gr_gemm_rows rows = {.planes = p->cg,
+				.rows = bottom - top,
+				.cols = h->cols,
+				.lo = lo,
+				.hi = max64(lo, steps_to(col, g->stride_w, g->w, h->cols)),
+				.step = g->stride_w,
+				.sps = g->h * g->w,
+				.srs = g->stride_h * g->w,
+				.dps = p->taps * per,
+				.drs = h->cols};
+			T *d = lines + t * per;
+			run->kern->copy_rows(&rows, x + (row + top * g->stride_h) * g->w + col,
+				d + top * h->cols);
+			for (int64_t c = 0; c < p->cg; c++, d += rows.dps) {
+				memset(d, 0, (size_t)(top * h->cols) * sizeof(T));
+				memset(d + bottom * h->cols, 0, (size_t)((h->rows - bottom) * h->cols) * sizeof(T));
 			}
 		}
+		run->kern->transpose(terms, per, lines, per, dst + n * per * p->pixel, p->pixel);
+	}
 }
 
 /* Adds the chunk's product for channels [k0, k0 + kk) x [c0, c0 + cc) to `acc` of the group. */
@@ -162,7 +174,8 @@ static void FN(wgrad_task)(int64_t task, void *ctx)
 	const int64_t most = p->nn * p->rows * p->cols;
 	const int64_t gy_size = ceil_div(size[0], run->kern->mr) * run->kern->mr * most;
 	const int64_t x_size = (p->columns ? most : p->nn * p->in_rows * p->in_cols) * p->pixel;
-	T *gy_pack = gr__pool_alloc((size_t)(gy_size + x_size) * sizeof(T));
+	const int64_t lines = p->columns ? p->rows * p->cols * p->cg * p->taps : 0;
+	T *gy_pack = gr__pool_alloc((size_t)(gy_size + x_size + lines) * sizeof(T));
 	if (!gy_pack) {
 		atomic_store(&run->status, GR_EMEM);
 		return;
@@ -177,7 +190,7 @@ static void FN(wgrad_task)(int64_t task, void *ctx)
 		const FN(wgrad_chunk) h = FN(chunk_at)(p, group, q);
 		FN(pack_gy)(run, &h, k0, size[0], gy_pack);
 		if (p->columns)
-			FN(pack_columns)(run, &h, x_pack);
+			FN(pack_columns)(run, &h, x_pack + x_size, x_pack);
 		else
 			FN(pack_x)(run, &h, c0, size[1], x_pack);
 		FN(add_chunk)(run, &h, gy_pack, x_pack, acc, size, q > begin);
