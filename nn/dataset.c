@@ -45,9 +45,9 @@ gr_status gr_dataset_new(gr_dataset **out, const gr_dataset_info *info, const gr
 	int64_t image_size = opts ? opts->image_size : 0;
 	gr_status status = check_info(info, image_size);
 	gr_dataset *d = status ? NULL : calloc(1, sizeof(*d));
-	if (!status && !d)
-		status = gr_error_set(GR_EMEM, "dataset: out of memory");
-	if (status) {
+	if (!d) {
+		if (!status)
+			status = gr_error_set(GR_EMEM, "dataset: out of memory");
 		if (ops->free)
 			ops->free(ctx);
 		return status;

@@ -21,7 +21,7 @@ static gr_status count_records(int64_t *count, const char *path)
 	if (whole == 0 || st.st_size % RECORD_BYTES != 0)
 		return gr_error_set(GR_EFORMAT,
 			"%s: offset %lld: the last record is cut short (%lld bytes are not a multiple of %d)",
-			path, (long long)(whole * RECORD_BYTES), (long long)st.st_size, RECORD_BYTES);
+			path, (long long)whole * RECORD_BYTES, (long long)st.st_size, RECORD_BYTES);
 	*count = whole;
 	return GR_OK;
 }
@@ -36,10 +36,10 @@ static gr_status read_records(const char *path, int64_t count, uint8_t *images, 
 		int label = fgetc(f);
 		if (label == EOF || fread(images + i * IMAGE_BYTES, 1, IMAGE_BYTES, f) != IMAGE_BYTES)
 			status = gr_error_set(GR_EIO, "%s: offset %lld: reading failed", path,
-				(long long)(i * RECORD_BYTES));
+				(long long)i * RECORD_BYTES);
 		else if (label > 9)
 			status = gr_error_set(GR_EFORMAT, "%s: offset %lld: label %d, expected 0..9", path,
-				(long long)(i * RECORD_BYTES), label);
+				(long long)i * RECORD_BYTES, label);
 		labels[i] = label;
 	}
 	fclose(f);

@@ -103,7 +103,7 @@ static gr_status list_names(folder *f)
 			"%s: no images here; hint: PNG files, "
 			"train-images-idx3-ubyte[.gz] or data_batch_1.bin",
 			f->path);
-	if (!status)
+	if (f->count > 0)
 		qsort(f->names, (size_t)f->count, sizeof(*f->names), by_name);
 	return status;
 }

@@ -34,9 +34,9 @@ static gr_status take_params(gr_trainer *t)
 	gr_params_free(&params);
 	if (status)
 		return status;
-	t->handles = calloc((size_t)t->params.n, sizeof(*t->handles));
-	t->leaves = calloc((size_t)t->params.n, sizeof(*t->leaves));
-	t->grads = calloc((size_t)t->params.n, sizeof(*t->grads));
+	t->handles = calloc((size_t)t->params.n, sizeof(gr_param *));
+	t->leaves = calloc((size_t)t->params.n, sizeof(gr_tensor *));
+	t->grads = calloc((size_t)t->params.n, sizeof(gr_tensor *));
 	if (!t->handles || !t->leaves || !t->grads)
 		return gr_error_set(GR_EMEM, "train: out of memory");
 	for (int i = 0; i < t->params.n; i++)
