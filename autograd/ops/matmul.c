@@ -205,6 +205,7 @@ static const gr_case matmul_cases[] = {
 	{.name = "shared b, single rows", .dims = {{5, 1, 4}, {4, 3}}},
 	{.name = "shared a", .dims = {{3, 4}, {2, 4, 3}}},
 	{.name = "crossed", .dims = {{2, 1, 3, 2}, {3, 2, 3}}},
+	{.name = "crossed twice", .dims = {{2, 1, 2, 1, 2}, {3, 1, 2, 2}}},
 	{.name = "heads", .dims = {{2, 2, 3, 4}, {2, 2, 4, 3}}},
 	{.name = "odd", .dims = {{17, 19}, {19, 13}}},
 	{.name = "no rows", .dims = {{0, 3}, {3, 2}}},

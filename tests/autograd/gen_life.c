@@ -180,8 +180,24 @@ bool gen_check_threads(gen *g)
 
 /* --- failing allocations ------------------------------------------------------------------- */
 
-/* Forward and gradient, then the same through the rule's own graph; errors stay recorded. */
-static bool work(gen *g, gr_tensor *const *in, bool create_graph)
+/* The gradient of the sum of squares of the gradients. */
+static bool differentiate_again(gen *g, gen_run *r, uint32_t watch)
+{
+	gr_tensor *sum = gr_scalar(GR_F64, 0.0), *x[GR_OP_MAX_IN], *again[GR_OP_MAX_IN];
+	gr_grad_opts opts = {.size = sizeof opts, .allow_unused = true};
+	int n = 0;
+
+	for (int i = 0; i < g->nin; i++) {
+		if ((watch >> i & 1) == 0)
+			continue;
+		sum = gr_add(sum, gr_cast(gr_sumsq(r->grad[i], GR_ALL_AXES, false), GR_F64));
+		x[n++] = r->in[i];
+	}
+	return sum != NULL && gr_grad(again, sum, n, x, &opts) == GR_OK;
+}
+
+/* Forward and gradient, to second order on request; errors stay recorded. */
+static bool work(gen *g, gr_tensor *const *in, bool twice)
 {
 	gen_run r = {0};
 	uint32_t watch = gen_has_gradient(g) ? g->diff : 0;
@@ -190,17 +206,18 @@ static bool work(gen *g, gr_tensor *const *in, bool create_graph)
 		r.in[i] = in[i];
 	return gen_forward(g, &r, watch) &&
 		(watch == 0 ||
-			(gen_cotangents(g, &r, GEN_STEPPED) && gen_gradient(g, &r, watch, -1, create_graph)));
+			(gen_cotangents(g, &r, GEN_STEPPED) && gen_gradient(g, &r, watch, -1, twice) &&
+				(!twice || differentiate_again(g, &r, watch))));
 }
 
 /* With the n-th block refused. True when this went through; an unclean failure sets g->why. */
-static bool survives(gen *g, gr_tensor *const *in, bool create_graph, uint64_t n)
+static bool survives(gen *g, gr_tensor *const *in, bool twice, uint64_t n)
 {
 	gr_memory before = gr_memory_stats();
 
 	(void)gr_scope_begin();
 	gr_memory_fail_at(n);
-	bool ok = work(g, in, create_graph);
+	bool ok = work(g, in, twice);
 	gr_memory_fail_at(0);
 	gr_status status = gr_scope_end();
 	gr_memory after = gr_memory_stats();
@@ -220,18 +237,20 @@ static bool survives(gen *g, gr_tensor *const *in, bool create_graph, uint64_t n
 	return ok;
 }
 
-static bool sweep(gen *g, enum gen_layout layout, bool create_graph)
+static bool sweep(gen *g, enum gen_layout layout, bool twice)
 {
 	gr_tensor *in[GR_OP_MAX_IN];
 
 	if (!gen_inputs(g, GR_F64, layout, in))
 		return false;
-	/* Once without, so that the arrays of the scopes have their size. */
-	if (!survives(g, in, create_graph, 0))
-		return g->why[0] != '\0' ? false : gen_fail(g, "fails with all memory given");
+	/* Once with all memory, so that the arrays of the scopes have their size. */
+	(void)gr_scope_begin();
+	bool ok = work(g, in, twice);
+	if (gr_scope_end() != GR_OK || !ok)
+		return gen_fail(g, "with all memory: %s", gr_error_message());
 	/* Twice through in a row: an op may do without the one block that was refused. */
 	for (uint64_t n = 1, through = 0; through < 2 && g->why[0] == '\0'; n++)
-		through = survives(g, in, create_graph, n) ? through + 1 : 0;
+		through = survives(g, in, twice, n) ? through + 1 : 0;
 	return g->why[0] == '\0';
 }
 
