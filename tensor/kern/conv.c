@@ -4,6 +4,7 @@
  */
 #include "conv.h"
 
+#include "conv_bf16.h"
 #include "conv_priv.h"
 
 /* A 1x1 convolution that moves nothing is a product over pixels, whatever the image's shape. */
@@ -126,11 +127,18 @@ static int64_t phase_weight(const gr_conv_geom *g, int64_t a, int64_t b)
 		phase_taps(b, g->s, g->stride_w, g->dil_w, g->pad_left).first;
 }
 
+static gr_status run_f32(const gr_conv_low *l, const float *x, const float *w, const float *bias,
+	float *y)
+{
+	return gr__conv_bf16_wanted(l) ? gr__conv_bf16_run(l, x, w, bias, y)
+								   : gr__conv_low_run_f32(l, x, w, bias, y);
+}
+
 gr_status gr__conv_forward_f32(const gr_conv_geom *g, const float *x, const float *w,
 	const float *bias, float *y)
 {
 	const gr_conv_low l = lower_forward(g);
-	return gr__conv_low_run_f32(&l, x, w, bias, y);
+	return run_f32(&l, x, w, bias, y);
 }
 
 gr_status gr__conv_forward_f64(const gr_conv_geom *g, const double *x, const double *w,
@@ -146,7 +154,7 @@ gr_status gr__conv_input_grad_f32(const gr_conv_geom *g, const float *gy, const 
 		for (int64_t b = 0; b < g->stride_w && b < g->w; b++) {
 			const gr_conv_low l = lower_phase(g, a, b);
 			const gr_status status =
-				gr__conv_low_run_f32(&l, gy, w + phase_weight(g, a, b), NULL, gx + a * g->w + b);
+				run_f32(&l, gy, w + phase_weight(g, a, b), NULL, gx + a * g->w + b);
 			if (status != GR_OK)
 				return status;
 		}

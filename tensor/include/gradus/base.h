@@ -91,6 +91,18 @@ GR_API const char *gr_version(void);
 
 /* Kernels in use: "baseline", "avx2" or "avx512". GRADUS_ISA forces one at start-up. */
 GR_API const char *gr_isa_name(void);
+/*
+ * How f32 convolutions multiply: exactly (default), or with operands rounded to bfloat16 and f32
+ * sums, several times faster on CPUs with AMX. For training; f64 is never touched.
+ */
+typedef enum gr_precision {
+	GR_PRECISION_F32 = 0,
+	GR_PRECISION_BF16 = 1,
+} gr_precision;
+
+/* For the whole process. Not while another thread runs an op. */
+GR_API gr_status gr_set_precision(gr_precision precision);
+GR_API gr_precision gr_get_precision(void);
 /* Number of threads that kernels may use (default: GRADUS_THREADS, else the machine's cores). */
 GR_API int gr_threads(void);
 /* Set it; n >= 1. Results do not depend on it. Not while another thread runs an op. */

@@ -1,0 +1,470 @@
+/*
+ * bfloat16 convolutions on AMX tiles: 16 x 32 by 32 x 16 products summed in f32.
+ *
+ * Images are padded once and turned to bfloat16; positions are then flat, p = i wp + j over a
+ * padded plane, and tap (r,s) reads position p + off(r,s). So a tile of operands is 16 rows of 64
+ * bytes at some address, whatever the tap, and no columns are ever formed. Positions in the padding
+ * are computed like the others and left out when results are stored.
+ *
+ *     forward: y[o, p] = sum_{c,r,s} w[o,c,r,s] x[c, p + off(r,s)]
+ *         A = weights [16 o][32 c] of one tap, packed;  B = x as [c / 2][position][2]
+ *     weight gradient: gw[k,c,r,s] = sum_{n,p} gy[k,p] x[c, p + off(r,s)]
+ *         A = gy as [k][position], 0 in the padding;  B = x as [position / 2][c][2], once from
+ *         position 0 and once from position 1, since a tap may start at an odd one
+ *
+ * Sums run over blocks of 32 channels, then taps (forward), and over positions, then samples
+ * (weight gradient): fixed by shape, the same for a sample in any batch.
+ */
+#include "conv_bf16.h"
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "isa.h"
+#include "par.h"
+#include "pool.h"
+
+#define T 16 /* rows of a tile, and f32 columns */
+#define PAIRS 16
+#define DEPTH 32 /* bfloat16 per tile row */
+/* Positions of one task of the forward pass. */
+#define TASK_POSITIONS 512
+
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA 18
+
+bool gr__amx_usable(void)
+{
+	static int known; /* 0 not asked, 1 yes, 2 no; a race writes the same value twice */
+	int k = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	if (k == 0) {
+		bool has = gr__isa() == GR_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+		if (has) {
+			unsigned a = 7, b, c = 0, d;
+			__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+			has = (d >> 22 & 1u) != 0 && (d >> 24 & 1u) != 0; /* AMX-BF16, AMX-TILE */
+		}
+		has = has && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+		k = has ? 1 : 2;
+		__atomic_store_n(&known, k, __ATOMIC_RELAXED);
+	}
+	return k == 1;
+}
+
+static void configure_tiles(void)
+{
+	struct {
+		uint8_t palette, start, reserved[14];
+		uint16_t bytes[16];
+		uint8_t rows[16];
+	} config;
+	memset(&config, 0, sizeof config);
+	config.palette = 1;
+	for (int i = 0; i < 8; i++) {
+		config.bytes[i] = 64;
+		config.rows[i] = T;
+	}
+	_tile_loadconfig(&config);
+}
+
+static int64_t round_up(int64_t n, int64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* The padded plane that all taps of a convolution read. */
+typedef struct plane {
+	int64_t top, left;             /* rows and columns before the image */
+	int64_t wp, size;              /* width; positions, with room for a tile beyond the last */
+	int64_t flat;                  /* positions of the output: ho wp, up to the last row's end */
+	int64_t step_r, step_s, first; /* off(r,s) = first + r step_r + s step_s */
+} plane;
+
+static plane make_plane(int64_t ho, int64_t wo, int64_t nr, int64_t ns, int64_t r0, int64_t s0,
+	int64_t dr, int64_t ds)
+{
+	int64_t r_low = r0 + (dr < 0 ? (nr - 1) * dr : 0), r_high = r0 + (dr > 0 ? (nr - 1) * dr : 0);
+	int64_t s_low = s0 + (ds < 0 ? (ns - 1) * ds : 0), s_high = s0 + (ds > 0 ? (ns - 1) * ds : 0);
+	plane p = {.top = -r_low, .left = -s_low, .wp = wo + s_high - s_low};
+	p.flat = (ho - 1) * p.wp + wo;
+	p.size = round_up((ho + r_high - r_low) * p.wp + 4 * DEPTH, DEPTH);
+	p.step_r = dr * p.wp;
+	p.step_s = ds;
+	p.first = (r0 - r_low) * p.wp + s0 - s_low;
+	return p;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* One channel [h][w] of an image into a padded f32 plane; `to` holds zeros around it already. */
+static void pad_channel(float *to, const plane *p, const float *x, int64_t h, int64_t w)
+{
+	int64_t rows = p->size / p->wp;
+	int64_t from_col = max64(0, -p->left), to_col = min64(w, p->wp - p->left);
+	for (int64_t i = max64(0, -p->top); i < h && i + p->top < rows; i++)
+		memcpy(to + (i + p->top) * p->wp + p->left + from_col, x + i * w + from_col,
+			(size_t)max64(0, to_col - from_col) * sizeof(float));
+}
+
+/* Forward */
+
+typedef struct forward {
+	const gr_conv_low *l;
+	plane p;
+	const float *x, *w, *bias;
+	float *y;
+	uint16_t *wt; /* [ob][cb][r][s][16][32] */
+	uint32_t *xt; /* [n][cp][p.size] pairs of channels */
+	int64_t ob, cb, cp;
+	int64_t tasks; /* per sample */
+	bool failed;
+} forward;
+
+/* out[i] = (a[i], b[i]) as bfloat16. */
+static void interleave(uint32_t *out, const float *a, const float *b, int64_t n)
+{
+	for (int64_t i = 0; i < n; i += 16) {
+		__m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(a + i)));
+		__m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(b + i)));
+		_mm512_storeu_si512(out + i, _mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+	}
+}
+
+/* Pair of channels 2c, 2c+1 of sample n; i counts both. */
+static void convert_pair(int64_t i, void *ctx)
+{
+	forward *f = ctx;
+	const gr_conv_low *l = f->l;
+	int64_t n = i / f->cp, c = i % f->cp * 2, pixels = l->hi * l->wi;
+	float *rows = gr__pool_alloc(2 * (size_t)f->p.size * sizeof *rows);
+	if (rows == NULL) {
+		__atomic_store_n(&f->failed, true, __ATOMIC_RELAXED);
+		return;
+	}
+	memset(rows, 0, 2 * (size_t)f->p.size * sizeof *rows);
+	for (int64_t k = 0; k < 2 && c + k < l->ci; k++)
+		pad_channel(rows + k * f->p.size, &f->p, f->x + (n * l->ci + c + k) * pixels, l->hi, l->wi);
+	interleave(f->xt + i * f->p.size, rows, rows + f->p.size, f->p.size);
+	gr__pool_free(rows);
+}
+
+static uint16_t to_bf16(float v)
+{
+	uint32_t bits;
+	memcpy(&bits, &v, sizeof bits);
+	if ((bits & 0x7fffffffu) > 0x7f800000u)
+		return (uint16_t)(bits >> 16 | 0x40u);
+	return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+/* Block i of 16 output channels. */
+static void pack_weights(int64_t i, void *ctx)
+{
+	forward *f = ctx;
+	const gr_conv_low *l = f->l;
+	uint16_t *to = f->wt + i * f->cb * l->nr * l->ns * T * DEPTH;
+	for (int64_t cb = 0; cb < f->cb; cb++) {
+		for (int64_t tap = 0; tap < l->nr * l->ns; tap++) {
+			const float *w = f->w + tap / l->ns * l->w_r + tap % l->ns * l->w_s;
+			for (int64_t o = i * T; o < (i + 1) * T; o++) {
+				for (int64_t c = cb * DEPTH; c < (cb + 1) * DEPTH; c++)
+					*to++ = o < l->co && c < l->ci ? to_bf16(w[o * l->w_o + c * l->w_c]) : 0;
+			}
+		}
+	}
+}
+
+/* 32 output channels (16 if `one`) at 32 positions into sums [32][32]. */
+static void forward_tile(const forward *f, const uint32_t *x, int64_t ob, bool one, float *sums)
+{
+	const gr_conv_low *l = f->l;
+	const int64_t taps = l->nr * l->ns, block = f->cb * taps * T * DEPTH;
+	const size_t x_row = (size_t)f->p.size * sizeof(uint32_t);
+	const uint16_t *a = f->wt + ob * block;
+	_tile_zero(0);
+	_tile_zero(1);
+	_tile_zero(2);
+	_tile_zero(3);
+	for (int64_t cb = 0; cb < f->cb; cb++) {
+		const uint32_t *xc = x + cb * PAIRS * f->p.size;
+		for (int64_t r = 0; r < l->nr; r++) {
+			for (int64_t s = 0; s < l->ns; s++, a += T * DEPTH) {
+				const uint32_t *b = xc + f->p.first + r * f->p.step_r + s * f->p.step_s;
+				_tile_loadd(4, a, 64);
+				_tile_loadd(6, b, x_row);
+				_tile_loadd(7, b + T, x_row);
+				_tile_dpbf16ps(0, 4, 6);
+				_tile_dpbf16ps(1, 4, 7);
+				if (!one) {
+					_tile_loadd(5, a + block, 64);
+					_tile_dpbf16ps(2, 5, 6);
+					_tile_dpbf16ps(3, 5, 7);
+				}
+			}
+		}
+	}
+	_tile_stored(0, sums, 128);
+	_tile_stored(1, sums + T, 128);
+	_tile_stored(2, sums + T * 32, 128);
+	_tile_stored(3, sums + T * 32 + T, 128);
+}
+
+/* Sums of positions p.. p+31 to the rows of y they belong to. */
+static void store_tile(const forward *f, const float *sums, int64_t n, int64_t ob, int64_t p)
+{
+	const gr_conv_low *l = f->l;
+	const int64_t end = min64(p + 32, f->p.flat);
+	const int64_t channels = min64(l->co - ob * T, 2 * T);
+	for (int64_t q = p; q < end;) {
+		int64_t i = q / f->p.wp, j = q % f->p.wp;
+		int64_t row_end = min64((i + 1) * f->p.wp, end);
+		int64_t run = min64(row_end - q, l->wo - j);
+		for (int64_t o = 0; o < channels && run > 0; o++) {
+			float *y = f->y + (n * l->co + ob * T + o) * l->y_plane + i * l->y_row + j;
+			const float *from = sums + o * 32 + (q - p);
+			const float bias = f->bias != NULL ? f->bias[ob * T + o] : 0.0f;
+			for (int64_t k = 0; k < run; k++)
+				y[k] = from[k] + bias;
+		}
+		q = row_end;
+	}
+}
+
+static void forward_task(int64_t i, void *ctx)
+{
+	const forward *f = ctx;
+	const int64_t n = i / f->tasks, first = i % f->tasks * TASK_POSITIONS;
+	const uint32_t *x = f->xt + n * f->cp * f->p.size;
+	_Alignas(64) float sums[32 * 32];
+	configure_tiles();
+	for (int64_t ob = 0; ob < f->ob; ob += 2) {
+		for (int64_t p = first; p < min64(first + TASK_POSITIONS, f->p.flat); p += 32) {
+			forward_tile(f, x + p, ob, ob + 1 == f->ob, sums);
+			store_tile(f, sums, n, ob, p);
+		}
+	}
+	_tile_release();
+}
+
+gr_status gr__conv_amx_run(const gr_conv_low *l, const float *x, const float *w, const float *bias,
+	float *y)
+{
+	if (l->n == 0 || l->ho == 0 || l->wo == 0)
+		return GR_OK;
+	forward f = {.l = l, .x = x, .w = w, .bias = bias, .y = y};
+	f.p = make_plane(l->ho, l->wo, l->nr, l->ns, l->r0, l->s0, l->dr, l->ds);
+	f.ob = round_up(l->co, T) / T;
+	f.cb = round_up(l->ci, DEPTH) / DEPTH;
+	f.cp = f.cb * PAIRS;
+	f.tasks = (f.p.flat + TASK_POSITIONS - 1) / TASK_POSITIONS;
+	size_t weights = (size_t)(f.ob * f.cb * l->nr * l->ns * T * DEPTH) * sizeof *f.wt;
+	f.wt = gr__pool_alloc(weights);
+	f.xt = gr__pool_alloc((size_t)(l->n * f.cp * f.p.size) * sizeof *f.xt);
+	if (f.wt == NULL || f.xt == NULL)
+		f.failed = true;
+	if (!f.failed) {
+		gr__par_for(f.ob, pack_weights, &f);
+		gr__par_for(l->n * f.cp, convert_pair, &f);
+	}
+	if (!f.failed)
+		gr__par_for(l->n * f.tasks, forward_task, &f);
+	gr__pool_free(f.wt);
+	gr__pool_free(f.xt);
+	return f.failed ? GR_EMEM : GR_OK;
+}
+
+/* Weight gradient */
+
+typedef struct wgrad {
+	const gr_conv_geom *g;
+	plane p;
+	const float *gy, *x;
+	float *gw;
+	uint16_t *gt;           /* [n][k16][flat32] */
+	uint32_t *xt;           /* [n][2][p.size / 2][c16] pairs of positions */
+	int64_t k16, c16, flat; /* rounded up to tiles; flat to a multiple of 32 */
+	bool failed;
+} wgrad;
+
+/* Channel k of gy, sample n, to flat positions with zeros between the rows. */
+static void convert_gy(int64_t i, void *ctx)
+{
+	wgrad *f = ctx;
+	const gr_conv_geom *g = f->g;
+	int64_t n = i / f->k16, k = i % f->k16;
+	uint16_t *to = f->gt + i * f->flat;
+	memset(to, 0, (size_t)f->flat * sizeof *to);
+	if (k >= g->k)
+		return;
+	const float *from = f->gy + (n * g->k + k) * g->ho * g->wo;
+	for (int64_t row = 0; row < g->ho; row++) {
+		for (int64_t j = 0; j < g->wo; j += 16) {
+			__mmask16 m = (__mmask16)((1u << min64(16, g->wo - j)) - 1u);
+			__m512 v = _mm512_maskz_loadu_ps(m, from + row * g->wo + j);
+			_mm256_mask_storeu_epi16(to + row * f->p.wp + j, m, (__m256i)_mm512_cvtneps_pbh(v));
+		}
+	}
+}
+
+/* 16 x 16 transposition of 32-bit elements. */
+static void transpose16(__m512i v[16])
+{
+	__m512i t[16];
+	for (int i = 0; i < 8; i++) {
+		t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
+		t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+	}
+	for (int i = 0; i < 4; i++) {
+		v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+		v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+		v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+		v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+	}
+	for (int i = 0; i < 4; i++) {
+		t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
+		t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
+		t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+		t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+	}
+	for (int i = 0; i < 4; i++) {
+		v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+		v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+		v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+		v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+	}
+}
+
+/* Block of 16 channels of sample n: padded, then transposed to pairs of positions. */
+static void convert_x(int64_t i, void *ctx)
+{
+	wgrad *f = ctx;
+	const gr_conv_geom *g = f->g;
+	const int64_t blocks = f->c16 / T, n = i / blocks, c0 = i % blocks * T;
+	const int64_t size = f->p.size, half = size / 2;
+	/* One position more is read for the pairs that start at position 1. */
+	uint16_t *rows = gr__pool_alloc((size_t)(T * size + DEPTH) * sizeof *rows);
+	float *plane_of_one = gr__pool_alloc((size_t)size * sizeof *plane_of_one);
+	if (rows == NULL || plane_of_one == NULL) {
+		__atomic_store_n(&f->failed, true, __ATOMIC_RELAXED);
+		gr__pool_free(rows);
+		gr__pool_free(plane_of_one);
+		return;
+	}
+	memset(rows + T * size, 0, DEPTH * sizeof *rows);
+	memset(plane_of_one, 0, (size_t)size * sizeof *plane_of_one);
+	for (int64_t c = 0; c < T; c++) {
+		if (c0 + c >= g->c) {
+			memset(rows + c * size, 0, (size_t)size * sizeof *rows);
+			continue;
+		}
+		pad_channel(plane_of_one, &f->p, f->x + (n * g->c + c0 + c) * g->h * g->w, g->h, g->w);
+		for (int64_t q = 0; q < size; q += 16)
+			_mm256_storeu_si256((__m256i *)(void *)(rows + c * size + q),
+				(__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(plane_of_one + q)));
+	}
+	for (int64_t parity = 0; parity < 2; parity++) {
+		uint32_t *to = f->xt + ((n * 2 + parity) * half) * f->c16 + c0;
+		for (int64_t q = 0; q < half; q += 16) {
+			__m512i v[16];
+			for (int64_t c = 0; c < T; c++)
+				v[c] = _mm512_loadu_si512(rows + c * size + 2 * q + parity);
+			transpose16(v);
+			for (int64_t k = 0; k < 16; k++)
+				_mm512_storeu_si512(to + (q + k) * f->c16, v[k]);
+		}
+	}
+	gr__pool_free(rows);
+	gr__pool_free(plane_of_one);
+}
+
+/* sums [32 k][32 c] of one sample for one tap; positions beyond the last are zero in gy. */
+static void wgrad_tile(const wgrad *f, const uint16_t *a, const uint32_t *b, bool two_k, bool two_c,
+	float *sums)
+{
+	const size_t a_row = (size_t)f->flat * sizeof *a, b_row = (size_t)f->c16 * sizeof *b;
+	_tile_zero(0);
+	_tile_zero(1);
+	_tile_zero(2);
+	_tile_zero(3);
+	for (int64_t q = 0; q < f->flat; q += DEPTH) {
+		_tile_loadd(4, a + q, a_row);
+		_tile_loadd(6, b + q / 2 * f->c16, b_row);
+		_tile_dpbf16ps(0, 4, 6);
+		if (two_c) {
+			_tile_loadd(7, b + q / 2 * f->c16 + T, b_row);
+			_tile_dpbf16ps(1, 4, 7);
+		}
+		if (two_k) {
+			_tile_loadd(5, a + T * f->flat + q, a_row);
+			_tile_dpbf16ps(2, 5, 6);
+			if (two_c)
+				_tile_dpbf16ps(3, 5, 7);
+		}
+	}
+	_tile_stored(0, sums, 128);
+	_tile_stored(1, sums + T, 128);
+	_tile_stored(2, sums + T * 32, 128);
+	_tile_stored(3, sums + T * 32 + T, 128);
+}
+
+/* Task: one tap of 32 x 32 channels, samples summed in order. */
+static void wgrad_task(int64_t i, void *ctx)
+{
+	const wgrad *f = ctx;
+	const gr_conv_geom *g = f->g;
+	const int64_t taps = g->r * g->s, c_blocks = (g->c + 31) / 32, half = f->p.size / 2;
+	const int64_t tap = i % taps, c0 = i / taps % c_blocks * 32, k0 = i / taps / c_blocks * 32;
+	const int64_t off = f->p.first + tap / g->s * f->p.step_r + tap % g->s * f->p.step_s;
+	_Alignas(64) float sums[32 * 32], total[32 * 32];
+	memset(total, 0, sizeof total);
+	configure_tiles();
+	for (int64_t n = 0; n < g->n; n++) {
+		const uint16_t *a = f->gt + (n * f->k16 + k0) * f->flat;
+		const uint32_t *b = f->xt + ((n * 2 + off % 2) * half + off / 2) * f->c16 + c0;
+		wgrad_tile(f, a, b, k0 + T < f->k16, c0 + T < f->c16, sums);
+		for (int64_t k = 0; k < 32 * 32; k++)
+			total[k] += sums[k];
+	}
+	_tile_release();
+	for (int64_t k = k0; k < min64(k0 + 32, g->k); k++) {
+		for (int64_t c = c0; c < min64(c0 + 32, g->c); c++)
+			f->gw[(k * g->c + c) * taps + tap] = total[(k - k0) * 32 + (c - c0)];
+	}
+}
+
+gr_status gr__conv_amx_weight_grad(const gr_conv_geom *g, const float *gy, const float *x,
+	float *gw)
+{
+	memset(gw, 0, (size_t)(g->k * g->c * g->r * g->s) * sizeof *gw);
+	if (g->n == 0 || g->ho == 0 || g->wo == 0)
+		return GR_OK;
+	wgrad f = {.g = g, .gy = gy, .x = x, .gw = gw};
+	f.p = make_plane(g->ho, g->wo, g->r, g->s, -g->pad_top, -g->pad_left, g->dil_h, g->dil_w);
+	f.k16 = round_up(g->k, T);
+	f.c16 = round_up(g->c, T);
+	f.flat = round_up(f.p.flat, DEPTH);
+	f.gt = gr__pool_alloc((size_t)(g->n * f.k16 * f.flat) * sizeof *f.gt);
+	f.xt = gr__pool_alloc((size_t)(g->n * f.p.size * f.c16) * sizeof *f.xt);
+	if (f.gt == NULL || f.xt == NULL)
+		f.failed = true;
+	if (!f.failed) {
+		gr__par_for(g->n * f.k16, convert_gy, &f);
+		gr__par_for(g->n * (f.c16 / T), convert_x, &f);
+	}
+	if (!f.failed)
+		gr__par_for((g->k + 31) / 32 * ((g->c + 31) / 32) * g->r * g->s, wgrad_task, &f);
+	gr__pool_free(f.gt);
+	gr__pool_free(f.xt);
+	return f.failed ? GR_EMEM : GR_OK;
+}
