@@ -89,3 +89,139 @@ Test(dps, wrong_arguments)
 	gr_term_free(term);
 	gr_operator_free(A);
 }
+
+/* --- the linear-Gaussian problem --- */
+
+#define D 16
+#define SAMPLES 400
+
+typedef struct posterior {
+	int64_t M;
+	double mean[D], trace; /* of the posterior */
+	double moved;          /* |posterior mean - prior mean| */
+} posterior;
+
+/* N(m + K (y - A m), C - K A C), K = C A^T (A C A^T + sigma^2 I)^-1. */
+static void solve_posterior(posterior *q, const gr_operator *A, const gr_tensor *y, double sigma)
+{
+	double m[D];
+	double C[D * D];
+	double a[D * D]; /* [M,D] */
+	double AC[D * D];
+	double K[D * D]; /* [M,D], transposed */
+	double S[D * D];
+	double r[D];
+	gaussian_moments(m, C, D, 0.25, true);
+	q->M = gr_tensor_size(y);
+	for (int64_t i = 0; i < D; i++) {
+		double unit[D] = {0};
+		double column[D];
+		unit[i] = 1.0;
+		gr_tensor *x = gr_from_f64(GR_F64, unit, GR_DIMS(1, 1, 4, 4));
+		cr_assert_eq(gr_tensor_to_f64(gr_operator_apply(A, x), column), GR_OK);
+		for (int64_t k = 0; k < q->M; k++)
+			a[k * D + i] = column[k];
+	}
+	cr_assert_eq(gr_tensor_to_f64(y, r), GR_OK);
+	for (int64_t k = 0; k < q->M; k++)
+		for (int64_t i = 0; i < D; i++) {
+			AC[k * D + i] = 0.0;
+			for (int64_t j = 0; j < D; j++)
+				AC[k * D + i] += a[k * D + j] * C[j * D + i];
+			K[k * D + i] = AC[k * D + i];
+			r[k] -= a[k * D + i] * m[i];
+		}
+	for (int64_t k = 0; k < q->M; k++)
+		for (int64_t l = 0; l < q->M; l++) {
+			S[k * q->M + l] = k == l ? sigma * sigma : 0.0;
+			for (int64_t i = 0; i < D; i++)
+				S[k * q->M + l] += AC[k * D + i] * a[l * D + i];
+		}
+	solve_dense(S, K, q->M, D);
+	q->trace = q->moved = 0.0;
+	for (int64_t i = 0; i < D; i++) {
+		double move = 0.0;
+		q->trace += C[i * D + i];
+		for (int64_t k = 0; k < q->M; k++) {
+			move += K[k * D + i] * r[k];
+			q->trace -= K[k * D + i] * AC[k * D + i];
+		}
+		q->mean[i] = m[i] + move;
+		q->moved += move * move;
+	}
+	q->moved = sqrt(q->moved);
+}
+
+/* |sample mean - posterior mean| and the sum of sample variances. */
+static void measure(const gr_tensor *x, const posterior *q, double *error, double *trace)
+{
+	double *v = malloc(SAMPLES * D * sizeof(double));
+	cr_assert_eq(gr_tensor_to_f64(x, v), GR_OK);
+	*error = *trace = 0.0;
+	for (int64_t i = 0; i < D; i++) {
+		double mean = 0.0;
+		for (int64_t n = 0; n < SAMPLES; n++)
+			mean += v[n * D + i] / SAMPLES;
+		for (int64_t n = 0; n < SAMPLES; n++)
+			*trace += (v[n * D + i] - mean) * (v[n * D + i] - mean) / (SAMPLES - 1);
+		*error += (mean - q->mean[i]) * (mean - q->mean[i]);
+	}
+	*error = sqrt(*error);
+	free(v);
+}
+
+/*
+ * DPS is not exact: it replaces p(y|x_t) by p(y|x0_hat) with a step of fixed length, which fits the
+ * noise in y too closely and narrows the samples. With zeta 0.128 and 200 steps, 1000 samples gave
+ * a mean off by 9 % (sr_mean) and 2 % (inpaint_box) of the distance between prior and posterior
+ * mean, and 0.89 and 0.92 of the posterior's variance. The bounds leave room for the error of the
+ * mean of 400 samples, sqrt(trace / 400), 7 % of that distance, and of their variance, 3 %.
+ * Without guidance the mean is off by 100 %.
+ */
+Test(dps, linear_gaussian_posterior)
+{
+	static const struct {
+		const char *spec;
+		double sigma;
+	} cases[] = {{"sr_mean:factor=2", 0.1}, {"inpaint_box", 0.05}};
+	gr_key keys[SAMPLES];
+	for (int64_t i = 0; i < SAMPLES; i++)
+		keys[i] = gr_sample_key(gr_key_seed(11), i);
+	gr_prior *p = gaussian_prior(1, 4, 4, 0.25, true);
+	for (int k = 0; k < 2; k++) {
+		posterior q;
+		double error;
+		double trace;
+		gr_operator *A = gr_operator_new(cases[k].spec,
+			GR_OPTS(gr_operator_opts, .channels = 1, .height = 4, .width = 4, .n = 1,
+				.keys = some_keys(11, 1)));
+		gr_sampler_opts opts = {.size = sizeof(opts),
+			.prior = p,
+			.n = 1,
+			.keys = some_keys(77, 1),
+			.no_clip = true,
+			.respacing = "200"};
+		gr_tensor *y = gr_measure(A, gr_sample(&opts), cases[k].sigma);
+		cr_assert_not_null(y, "%s", gr_error_message());
+		solve_posterior(&q, A, y, cases[k].sigma);
+
+		const int64_t *out = gr_operator_out_dims(A);
+		gr_tensor *each = gr_contiguous(gr_expand(y, GR_DIMS(SAMPLES, out[0], out[1], out[2])));
+		gr_term *term = gr_dps_term(A, each, 0.128);
+		gr_term *terms[] = {term, NULL};
+		opts.n = SAMPLES;
+		opts.keys = keys;
+		measure(gr_sample(&opts), &q, &error, &trace);
+		cr_expect(error > 0.8 * q.moved, "%s: without guidance %g of %g", cases[k].spec, error,
+			q.moved);
+		opts.terms = terms;
+		measure(gr_sample(&opts), &q, &error, &trace);
+		cr_expect(error < 0.2 * q.moved, "%s: mean off by %g of %g", cases[k].spec, error, q.moved);
+		cr_expect(trace > 0.8 * q.trace && trace < 1.02 * q.trace, "%s: variance %g, posterior %g",
+			cases[k].spec, trace, q.trace);
+		gr_term_free(term);
+		gr_operator_free(A);
+	}
+	gr_prior_free(p);
+	cr_assert_eq(gr_scope_end(), GR_OK, "%s", gr_error_message());
+}
