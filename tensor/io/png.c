@@ -31,7 +31,7 @@ struct job {
 	png_structp png;
 	png_infop info;
 	gr_status status; /* what the error handler recorded */
-	bool no_memory;   /* the last failure was an allocation */
+	bool no_memory;   /* an allocation has failed */
 	const char *path;
 
 	/* Reading. */
@@ -93,7 +93,8 @@ static png_voidp on_malloc(png_structp png, png_alloc_size_t bytes)
 {
 	struct job *j = png_get_mem_ptr(png);
 	void *p = gr__pool_alloc(bytes);
-	j->no_memory = !p;
+	if (!p)
+		j->no_memory = true;
 	return p;
 }
 
