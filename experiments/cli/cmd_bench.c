@@ -303,12 +303,14 @@ static gr_status measure(const bench_case *c, double budget, double *median)
 
 int gr_cmd_bench(int argc, char **argv)
 {
-	const char *only;
+	const char *only, *precision;
 	int64_t threads;
 	double budget;
 	const gr_arg args[] = {
 		{"only", GR_ARG_STRING, NULL, "cases whose name contains this", &only},
 		{"threads", GR_ARG_INT, "0", "this many; default: 1, then all cores", &threads},
+		{"precision", GR_ARG_STRING, "f32", "f32, or bf16: convolutions of rounded operands",
+			&precision},
 		{"seconds", GR_ARG_DOUBLE, "1", "time for each case", &budget},
 	};
 	const gr_command command = {
@@ -323,6 +325,8 @@ int gr_cmd_bench(int argc, char **argv)
 	int code = gr__args_parse(&command, argc, argv, NULL, 0, &words);
 	if (code != GR_ARGS_RUN)
 		return code;
+	if (strcmp(precision, "bf16") == 0)
+		gr_set_precision(GR_PRECISION_BF16);
 	int list[2] = {threads > 0 ? (int)threads : 1, threads > 0 ? 0 : gr_threads()};
 	int matched = 0;
 	fprintf(stderr, "# gradus %s, %s kernels\n", gr_version(), gr_isa_name());

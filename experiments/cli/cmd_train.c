@@ -107,9 +107,8 @@ static gr_status write_samples(run_state *s, int64_t done)
 	if (status)
 		return status;
 	/* The same noise each time, so that grids can be compared. */
-	status = gr__sample_grid(path, s->net,
-		GR_OPTS(gr_grid_opts, .channels = s->o->info.channels, .side = s->o->info.height,
-			.key = gr_key_fold_name(gr_key_seed((uint64_t)s->o->seed), "grid")));
+	gr_key key = gr_key_fold_name(gr_key_seed((uint64_t)s->o->seed), "grid");
+	status = gr__sample_grid(path, s->net, GR_OPTS(gr_grid_opts, .key = key));
 	gr_status back = gr_ema_swap(ema);
 	return status ? status : back;
 }
@@ -183,6 +182,8 @@ static gr_status prepare(run_state *s, train_options *o)
 	if (!status)
 		status = gr_loader_new(&s->loader, s->dataset, gr_key_fold_name(key, "data"),
 			GR_OPTS(gr_loader_opts, .batch = o->batch, .flip = o->flip));
+	if (!status && strcmp(o->precision, "bf16") == 0)
+		status = gr_set_precision(GR_PRECISION_BF16);
 	if (status)
 		return status;
 	s->schedule = gr_schedule_new(NULL);
@@ -271,6 +272,8 @@ int gr_cmd_train(int argc, char **argv)
 		{"clip", GR_ARG_DOUBLE, "1", "largest gradient norm, 0 for no limit", &o.clip},
 		{"weight-decay", GR_ARG_DOUBLE, "0", "decoupled weight decay", &o.weight_decay},
 		{"ema", GR_ARG_DOUBLE, "0.999", "decay of the average, smaller at first", &o.ema},
+		{"precision", GR_ARG_STRING, "f32", "f32, or bf16: convolutions of rounded operands",
+			&o.precision},
 		{"seed", GR_ARG_INT, "0", "of weights, order, noise", &o.seed},
 		{"base", GR_ARG_INT, "32", "channels of the first level", &o.base},
 		{"mult", GR_ARG_STRING, "1,2,3", "width of each level, in units of --base", &o.mult},
@@ -302,11 +305,13 @@ int gr_cmd_train(int argc, char **argv)
 	int code = gr__args_parse(&command, argc, argv, &model, 1, &nwords);
 	if (code != GR_ARGS_RUN)
 		return code;
-	if (nwords != 1 || strcmp(model, "unet") != 0 || !o.data || !o.output) {
-		fprintf(stderr, "gradus train: needs %s; see gradus train --help\n",
-			nwords != 1 || strcmp(model, "unet") != 0 ? "a model to train: unet"
-				: !o.data                             ? "--data"
-													  : "--output");
+	const char *missing = NULL;
+	if (nwords != 1 || strcmp(model, "unet") != 0)
+		missing = "a model to train: unet";
+	else if (!o.data || !o.output)
+		missing = o.data ? "--output" : "--data";
+	if (missing) {
+		fprintf(stderr, "gradus train: needs %s; see gradus train --help\n", missing);
 		return GR_EXIT_USAGE;
 	}
 	run_state s = {.o = &o};

@@ -92,6 +92,8 @@ static gr_status derive_rate(train_options *o)
 		o->rate.decay = GR_LR_LINEAR;
 	else if (strcmp(o->lr_decay, "none") != 0)
 		return gr_error_set(GR_EARG, "--lr-decay '%s' is not none, linear or cosine", o->lr_decay);
+	if (strcmp(o->precision, "f32") != 0 && strcmp(o->precision, "bf16") != 0)
+		return gr_error_set(GR_EARG, "--precision '%s' is not f32 or bf16", o->precision);
 	if (!(o->lr > 0.0) || o->warmup < 0)
 		return gr_error_set(GR_EARG, "--lr is positive and --warmup not negative");
 	return GR_OK;
@@ -147,6 +149,7 @@ void gr__train_config_write(FILE *f, const train_options *o, bool identity)
 		fprintf(f, "\t\t\"steps\": %" PRId64 ",\n", o->steps);
 	fprintf(f, "\t\t\"batch\": %" PRId64 ",\n\t\t\"optimiser\": \"adamw\",\n", o->batch);
 	fprintf(f, "\t\t\"lr\": %.17g,\n\t\t\"warmup\": %" PRId64 ",\n", o->lr, o->warmup);
+	fprintf(f, "\t\t\"precision\": \"%s\",\n", o->precision);
 	fprintf(f, "\t\t\"lr_decay\": \"%s\",\n\t\t\"clip\": %.17g,\n", o->lr_decay, o->clip);
 	fprintf(f, "\t\t\"weight_decay\": %.17g,\n\t\t\"ema\": %.17g\n\t}\n}\n", o->weight_decay,
 		o->ema);

@@ -13,7 +13,7 @@
 
 typedef struct train_options {
 	/* as typed */
-	const char *data, *output, *mult, *attention, *lr_decay;
+	const char *data, *output, *mult, *attention, *lr_decay, *precision;
 	double epochs, lr, clip, weight_decay, ema, checkpoint_minutes;
 	int64_t steps, batch, warmup, seed, base, blocks, groups, head_channels, image_size, limit;
 	int64_t checkpoint_every, sample_every, threads;

@@ -32,6 +32,10 @@
 #define DEPTH 32 /* bfloat16 per tile row */
 /* Positions of one task of the forward pass. */
 #define TASK_POSITIONS 512
+/* From this many samples on, one is a task. */
+#define FEW_SAMPLES 8
+/* Parts of a batch that weight gradients are summed in. */
+#define MAX_PARTS 8
 
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
@@ -125,7 +129,7 @@ typedef struct forward {
 	const float *x, *w, *bias;
 	float *y;
 	uint16_t *wt; /* [ob][cb][r][s][16][32] */
-	uint32_t *xt; /* [n][cp][p.size] pairs of channels */
+	uint32_t *xt; /* [n][cp][p.size] pairs of channels, when tasks are parts of samples */
 	int64_t ob, cb, cp;
 	int64_t tasks; /* per sample */
 	bool failed;
@@ -141,22 +145,45 @@ static void interleave(uint32_t *out, const float *a, const float *b, int64_t n)
 	}
 }
 
-/* Pair of channels 2c, 2c+1 of sample n; i counts both. */
-static void convert_pair(int64_t i, void *ctx)
+/* Channels 2c and 2c+1 of sample n to `to`; rows [2][p.size] holds zeros where no pixel goes. */
+static void convert_pair(const forward *f, uint32_t *to, float *rows, int64_t n, int64_t c)
 {
-	forward *f = ctx;
 	const gr_conv_low *l = f->l;
-	int64_t n = i / f->cp, c = i % f->cp * 2, pixels = l->hi * l->wi;
+	const int64_t pixels = l->hi * l->wi;
+	for (int64_t k = 0; k < 2; k++) {
+		if (2 * c + k < l->ci)
+			pad_channel(rows + k * f->p.size, &f->p, f->x + (n * l->ci + 2 * c + k) * pixels, l->hi,
+				l->wi);
+		else
+			memset(rows + k * f->p.size, 0, (size_t)f->p.size * sizeof *rows);
+	}
+	interleave(to, rows, rows + f->p.size, f->p.size);
+}
+
+static void note_failure(bool *failed)
+{
+	__atomic_store_n(failed, true, __ATOMIC_RELAXED);
+}
+
+/* Pairs begin..end-1 of sample n into xt [cp][p.size]. */
+static void convert_sample(forward *f, uint32_t *xt, int64_t n, int64_t begin, int64_t end)
+{
 	float *rows = gr__pool_alloc(2 * (size_t)f->p.size * sizeof *rows);
 	if (rows == NULL) {
-		__atomic_store_n(&f->failed, true, __ATOMIC_RELAXED);
+		note_failure(&f->failed);
 		return;
 	}
 	memset(rows, 0, 2 * (size_t)f->p.size * sizeof *rows);
-	for (int64_t k = 0; k < 2 && c + k < l->ci; k++)
-		pad_channel(rows + k * f->p.size, &f->p, f->x + (n * l->ci + c + k) * pixels, l->hi, l->wi);
-	interleave(f->xt + i * f->p.size, rows, rows + f->p.size, f->p.size);
+	for (int64_t c = begin; c < end; c++)
+		convert_pair(f, xt + c * f->p.size, rows, n, c);
 	gr__pool_free(rows);
+}
+
+static void convert_block(int64_t i, void *ctx)
+{
+	forward *f = ctx;
+	const int64_t n = i / f->cb, cb = i % f->cb;
+	convert_sample(f, f->xt + n * f->cp * f->p.size, n, cb * PAIRS, (cb + 1) * PAIRS);
 }
 
 static uint16_t to_bf16(float v)
@@ -241,20 +268,58 @@ static void store_tile(const forward *f, const float *sums, int64_t n, int64_t o
 	}
 }
 
-static void forward_task(int64_t i, void *ctx)
+/* Positions first..last-1 of sample n. */
+static void forward_range(const forward *f, const uint32_t *x, int64_t n, int64_t first,
+	int64_t last)
 {
-	const forward *f = ctx;
-	const int64_t n = i / f->tasks, first = i % f->tasks * TASK_POSITIONS;
-	const uint32_t *x = f->xt + n * f->cp * f->p.size;
 	_Alignas(64) float sums[32 * 32];
 	configure_tiles();
-	for (int64_t ob = 0; ob < f->ob; ob += 2) {
-		for (int64_t p = first; p < min64(first + TASK_POSITIONS, f->p.flat); p += 32) {
-			forward_tile(f, x + p, ob, ob + 1 == f->ob, sums);
-			store_tile(f, sums, n, ob, p);
+	for (int64_t from = first; from < last; from += TASK_POSITIONS) {
+		for (int64_t ob = 0; ob < f->ob; ob += 2) {
+			for (int64_t p = from; p < min64(from + TASK_POSITIONS, last); p += 32) {
+				forward_tile(f, x + p, ob, ob + 1 == f->ob, sums);
+				store_tile(f, sums, n, ob, p);
+			}
 		}
 	}
 	_tile_release();
+}
+
+static void forward_part(int64_t i, void *ctx)
+{
+	const forward *f = ctx;
+	const int64_t n = i / f->tasks, first = i % f->tasks * TASK_POSITIONS;
+	forward_range(f, f->xt + n * f->cp * f->p.size, n, first,
+		min64(first + TASK_POSITIONS, f->p.flat));
+}
+
+/* A sample at a time: what is converted is still in the cache when it is read. */
+static void forward_sample(int64_t n, void *ctx)
+{
+	forward *f = ctx;
+	uint32_t *xt = gr__pool_alloc((size_t)(f->cp * f->p.size) * sizeof *xt);
+	if (xt == NULL) {
+		note_failure(&f->failed);
+		return;
+	}
+	convert_sample(f, xt, n, 0, f->cp);
+	forward_range(f, xt, n, 0, f->p.flat);
+	gr__pool_free(xt);
+}
+
+/* The same bits as forward_sample(), for batches too small to share among threads. */
+static void forward_parts(forward *f)
+{
+	const gr_conv_low *l = f->l;
+	f->xt = gr__pool_alloc((size_t)(l->n * f->cp * f->p.size) * sizeof *f->xt);
+	if (f->xt == NULL) {
+		f->failed = true;
+		return;
+	}
+	gr__par_for(l->n * f->cb, convert_block, f);
+	if (!f->failed)
+		gr__par_for(l->n * f->tasks, forward_part, f);
+	gr__pool_free(f->xt);
 }
 
 gr_status gr__conv_amx_run(const gr_conv_low *l, const float *x, const float *w, const float *bias,
@@ -268,19 +333,15 @@ gr_status gr__conv_amx_run(const gr_conv_low *l, const float *x, const float *w,
 	f.cb = round_up(l->ci, DEPTH) / DEPTH;
 	f.cp = f.cb * PAIRS;
 	f.tasks = (f.p.flat + TASK_POSITIONS - 1) / TASK_POSITIONS;
-	size_t weights = (size_t)(f.ob * f.cb * l->nr * l->ns * T * DEPTH) * sizeof *f.wt;
-	f.wt = gr__pool_alloc(weights);
-	f.xt = gr__pool_alloc((size_t)(l->n * f.cp * f.p.size) * sizeof *f.xt);
-	if (f.wt == NULL || f.xt == NULL)
-		f.failed = true;
-	if (!f.failed) {
-		gr__par_for(f.ob, pack_weights, &f);
-		gr__par_for(l->n * f.cp, convert_pair, &f);
-	}
-	if (!f.failed)
-		gr__par_for(l->n * f.tasks, forward_task, &f);
+	f.wt = gr__pool_alloc((size_t)(f.ob * f.cb * l->nr * l->ns * T * DEPTH) * sizeof *f.wt);
+	if (f.wt == NULL)
+		return GR_EMEM;
+	gr__par_for(f.ob, pack_weights, &f);
+	if (l->n < FEW_SAMPLES)
+		forward_parts(&f);
+	else
+		gr__par_for(l->n, forward_sample, &f);
 	gr__pool_free(f.wt);
-	gr__pool_free(f.xt);
 	return f.failed ? GR_EMEM : GR_OK;
 }
 
@@ -291,28 +352,34 @@ typedef struct wgrad {
 	plane p;
 	const float *gy, *x;
 	float *gw;
-	uint16_t *gt;           /* [n][k16][flat32] */
-	uint32_t *xt;           /* [n][2][p.size / 2][c16] pairs of positions */
-	int64_t k16, c16, flat; /* rounded up to tiles; flat to a multiple of 32 */
+	float *sums; /* [parts][kb][cb][taps][32 k][32 c] */
+	int64_t kb, cb, taps, parts;
+	int64_t c32, flat; /* channels up to a multiple of 32; flat positions likewise */
 	bool failed;
 } wgrad;
 
-/* Channel k of gy, sample n, to flat positions with zeros between the rows. */
-static void convert_gy(int64_t i, void *ctx)
+/* One sample, turned for the tiles. */
+typedef struct wgrad_sample {
+	uint16_t *gt;   /* [32 kb][flat] */
+	uint32_t *xt;   /* [2][p.size / 2][c32] pairs of positions, from position 0 and from 1 */
+	uint16_t *rows; /* [16][p.size] and a tile row more */
+	float *one;     /* [p.size], zero where no pixel goes */
+} wgrad_sample;
+
+/* gy of sample n to flat positions with zeros between the rows. */
+static void convert_gy(const wgrad *f, const wgrad_sample *w, int64_t n)
 {
-	wgrad *f = ctx;
 	const gr_conv_geom *g = f->g;
-	int64_t n = i / f->k16, k = i % f->k16;
-	uint16_t *to = f->gt + i * f->flat;
-	memset(to, 0, (size_t)f->flat * sizeof *to);
-	if (k >= g->k)
-		return;
-	const float *from = f->gy + (n * g->k + k) * g->ho * g->wo;
-	for (int64_t row = 0; row < g->ho; row++) {
-		for (int64_t j = 0; j < g->wo; j += 16) {
-			__mmask16 m = (__mmask16)((1u << min64(16, g->wo - j)) - 1u);
-			__m512 v = _mm512_maskz_loadu_ps(m, from + row * g->wo + j);
-			_mm256_mask_storeu_epi16(to + row * f->p.wp + j, m, (__m256i)_mm512_cvtneps_pbh(v));
+	memset(w->gt, 0, (size_t)(f->kb * 32 * f->flat) * sizeof *w->gt);
+	for (int64_t k = 0; k < g->k; k++) {
+		const float *from = f->gy + (n * g->k + k) * g->ho * g->wo;
+		uint16_t *to = w->gt + k * f->flat;
+		for (int64_t row = 0; row < g->ho; row++) {
+			for (int64_t j = 0; j < g->wo; j += 16) {
+				__mmask16 m = (__mmask16)((1u << min64(16, g->wo - j)) - 1u);
+				__m512 v = _mm512_maskz_loadu_ps(m, from + row * g->wo + j);
+				_mm256_mask_storeu_epi16(to + row * f->p.wp + j, m, (__m256i)_mm512_cvtneps_pbh(v));
+			}
 		}
 	}
 }
@@ -345,72 +412,53 @@ static void transpose16(__m512i v[16])
 	}
 }
 
-/* Block of 16 channels of sample n: padded, then transposed to pairs of positions. */
-static void convert_x(int64_t i, void *ctx)
+/* Channels c0..c0+15 of sample n: padded, rounded, then transposed to pairs of positions. */
+static void convert_x(const wgrad *f, const wgrad_sample *w, int64_t n, int64_t c0)
 {
-	wgrad *f = ctx;
 	const gr_conv_geom *g = f->g;
-	const int64_t blocks = f->c16 / T, n = i / blocks, c0 = i % blocks * T;
 	const int64_t size = f->p.size, half = size / 2;
-	/* One position more is read for the pairs that start at position 1. */
-	uint16_t *rows = gr__pool_alloc((size_t)(T * size + DEPTH) * sizeof *rows);
-	float *plane_of_one = gr__pool_alloc((size_t)size * sizeof *plane_of_one);
-	if (rows == NULL || plane_of_one == NULL) {
-		__atomic_store_n(&f->failed, true, __ATOMIC_RELAXED);
-		gr__pool_free(rows);
-		gr__pool_free(plane_of_one);
-		return;
-	}
-	memset(rows + T * size, 0, DEPTH * sizeof *rows);
-	memset(plane_of_one, 0, (size_t)size * sizeof *plane_of_one);
 	for (int64_t c = 0; c < T; c++) {
+		uint16_t *row = w->rows + c * size;
 		if (c0 + c >= g->c) {
-			memset(rows + c * size, 0, (size_t)size * sizeof *rows);
+			memset(row, 0, (size_t)size * sizeof *row);
 			continue;
 		}
-		pad_channel(plane_of_one, &f->p, f->x + (n * g->c + c0 + c) * g->h * g->w, g->h, g->w);
+		pad_channel(w->one, &f->p, f->x + (n * g->c + c0 + c) * g->h * g->w, g->h, g->w);
 		for (int64_t q = 0; q < size; q += 16)
-			_mm256_storeu_si256((__m256i *)(void *)(rows + c * size + q),
-				(__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(plane_of_one + q)));
+			_mm256_storeu_si256((__m256i *)(void *)(row + q),
+				(__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(w->one + q)));
 	}
 	for (int64_t parity = 0; parity < 2; parity++) {
-		uint32_t *to = f->xt + ((n * 2 + parity) * half) * f->c16 + c0;
+		uint32_t *to = w->xt + parity * half * f->c32 + c0;
 		for (int64_t q = 0; q < half; q += 16) {
 			__m512i v[16];
 			for (int64_t c = 0; c < T; c++)
-				v[c] = _mm512_loadu_si512(rows + c * size + 2 * q + parity);
+				v[c] = _mm512_loadu_si512(w->rows + c * size + 2 * q + parity);
 			transpose16(v);
 			for (int64_t k = 0; k < 16; k++)
-				_mm512_storeu_si512(to + (q + k) * f->c16, v[k]);
+				_mm512_storeu_si512(to + (q + k) * f->c32, v[k]);
 		}
 	}
-	gr__pool_free(rows);
-	gr__pool_free(plane_of_one);
 }
 
-/* sums [32 k][32 c] of one sample for one tap; positions beyond the last are zero in gy. */
-static void wgrad_tile(const wgrad *f, const uint16_t *a, const uint32_t *b, bool two_k, bool two_c,
-	float *sums)
+/* sums [32 k][32 c] of one sample for one tap, beginning from what is there. */
+static void wgrad_tile(const wgrad *f, const uint16_t *a, const uint32_t *b, float *sums)
 {
-	const size_t a_row = (size_t)f->flat * sizeof *a, b_row = (size_t)f->c16 * sizeof *b;
-	_tile_zero(0);
-	_tile_zero(1);
-	_tile_zero(2);
-	_tile_zero(3);
+	const size_t a_row = (size_t)f->flat * sizeof *a, b_row = (size_t)f->c32 * sizeof *b;
+	_tile_loadd(0, sums, 128);
+	_tile_loadd(1, sums + T, 128);
+	_tile_loadd(2, sums + T * 32, 128);
+	_tile_loadd(3, sums + T * 32 + T, 128);
 	for (int64_t q = 0; q < f->flat; q += DEPTH) {
+		const uint32_t *bq = b + q / 2 * f->c32;
 		_tile_loadd(4, a + q, a_row);
-		_tile_loadd(6, b + q / 2 * f->c16, b_row);
+		_tile_loadd(5, a + T * f->flat + q, a_row);
+		_tile_loadd(6, bq, b_row);
+		_tile_loadd(7, bq + T, b_row);
 		_tile_dpbf16ps(0, 4, 6);
-		if (two_c) {
-			_tile_loadd(7, b + q / 2 * f->c16 + T, b_row);
-			_tile_dpbf16ps(1, 4, 7);
-		}
-		if (two_k) {
-			_tile_loadd(5, a + T * f->flat + q, a_row);
-			_tile_dpbf16ps(2, 5, 6);
-			if (two_c)
-				_tile_dpbf16ps(3, 5, 7);
-		}
+		_tile_dpbf16ps(1, 4, 7);
+		_tile_dpbf16ps(2, 5, 6);
+		_tile_dpbf16ps(3, 5, 7);
 	}
 	_tile_stored(0, sums, 128);
 	_tile_stored(1, sums + T, 128);
@@ -418,53 +466,103 @@ static void wgrad_tile(const wgrad *f, const uint16_t *a, const uint32_t *b, boo
 	_tile_stored(3, sums + T * 32 + T, 128);
 }
 
-/* Task: one tap of 32 x 32 channels, samples summed in order. */
-static void wgrad_task(int64_t i, void *ctx)
+static bool sample_room(const wgrad *f, wgrad_sample *w)
+{
+	const size_t size = (size_t)f->p.size;
+	w->gt = gr__pool_alloc((size_t)(f->kb * 32 * f->flat) * sizeof *w->gt);
+	w->xt = gr__pool_alloc(size * (size_t)f->c32 * sizeof *w->xt);
+	w->rows = gr__pool_alloc((T * size + DEPTH) * sizeof *w->rows);
+	w->one = gr__pool_alloc(size * sizeof *w->one);
+	if (w->gt == NULL || w->xt == NULL || w->rows == NULL || w->one == NULL)
+		return false;
+	memset(w->rows + T * size, 0, DEPTH * sizeof *w->rows);
+	memset(w->one, 0, size * sizeof *w->one);
+	return true;
+}
+
+/* Add sample n to the sums of a part. */
+static void wgrad_add(const wgrad *f, const wgrad_sample *w, float *sums, int64_t n)
+{
+	const int64_t half = f->p.size / 2;
+	convert_gy(f, w, n);
+	for (int64_t c0 = 0; c0 < f->c32; c0 += T)
+		convert_x(f, w, n, c0);
+	for (int64_t k = 0; k < f->kb; k++) {
+		for (int64_t c = 0; c < f->cb; c++) {
+			for (int64_t tap = 0; tap < f->taps; tap++, sums += 32 * 32) {
+				int64_t off =
+					f->p.first + tap / f->g->s * f->p.step_r + tap % f->g->s * f->p.step_s;
+				const uint32_t *b = w->xt + (off % 2 * half + off / 2) * f->c32 + c * 32;
+				wgrad_tile(f, w->gt + k * 32 * f->flat, b, sums);
+			}
+		}
+	}
+}
+
+static int64_t part_begin(const wgrad *f, int64_t part)
+{
+	return part * f->g->n / f->parts;
+}
+
+static void wgrad_part(int64_t part, void *ctx)
+{
+	wgrad *f = ctx;
+	const int64_t count = f->kb * f->cb * f->taps * 32 * 32;
+	float *sums = f->sums + part * count;
+	memset(sums, 0, (size_t)count * sizeof *sums);
+	wgrad_sample w = {0};
+	if (sample_room(f, &w)) {
+		configure_tiles();
+		for (int64_t n = part_begin(f, part); n < part_begin(f, part + 1); n++)
+			wgrad_add(f, &w, sums, n);
+		_tile_release();
+	} else {
+		note_failure(&f->failed);
+	}
+	gr__pool_free(w.gt);
+	gr__pool_free(w.xt);
+	gr__pool_free(w.rows);
+	gr__pool_free(w.one);
+}
+
+/* Row k of gw: the parts in order. */
+static void wgrad_gather(int64_t k, void *ctx)
 {
 	const wgrad *f = ctx;
 	const gr_conv_geom *g = f->g;
-	const int64_t taps = g->r * g->s, c_blocks = (g->c + 31) / 32, half = f->p.size / 2;
-	const int64_t tap = i % taps, c0 = i / taps % c_blocks * 32, k0 = i / taps / c_blocks * 32;
-	const int64_t off = f->p.first + tap / g->s * f->p.step_r + tap % g->s * f->p.step_s;
-	_Alignas(64) float sums[32 * 32], total[32 * 32];
-	memset(total, 0, sizeof total);
-	configure_tiles();
-	for (int64_t n = 0; n < g->n; n++) {
-		const uint16_t *a = f->gt + (n * f->k16 + k0) * f->flat;
-		const uint32_t *b = f->xt + ((n * 2 + off % 2) * half + off / 2) * f->c16 + c0;
-		wgrad_tile(f, a, b, k0 + T < f->k16, c0 + T < f->c16, sums);
-		for (int64_t k = 0; k < 32 * 32; k++)
-			total[k] += sums[k];
-	}
-	_tile_release();
-	for (int64_t k = k0; k < min64(k0 + 32, g->k); k++) {
-		for (int64_t c = c0; c < min64(c0 + 32, g->c); c++)
-			f->gw[(k * g->c + c) * taps + tap] = total[(k - k0) * 32 + (c - c0)];
+	const int64_t count = f->kb * f->cb * f->taps * 32 * 32;
+	for (int64_t c = 0; c < g->c; c++) {
+		for (int64_t tap = 0; tap < f->taps; tap++) {
+			const float *from =
+				f->sums + (((k / 32 * f->cb + c / 32) * f->taps + tap) * 32 + k % 32) * 32 + c % 32;
+			float total = 0.0f;
+			for (int64_t part = 0; part < f->parts; part++)
+				total += from[part * count];
+			f->gw[(k * g->c + c) * f->taps + tap] = total;
+		}
 	}
 }
 
 gr_status gr__conv_amx_weight_grad(const gr_conv_geom *g, const float *gy, const float *x,
 	float *gw)
 {
-	memset(gw, 0, (size_t)(g->k * g->c * g->r * g->s) * sizeof *gw);
-	if (g->n == 0 || g->ho == 0 || g->wo == 0)
+	if (g->n == 0 || g->ho == 0 || g->wo == 0) {
+		memset(gw, 0, (size_t)(g->k * g->c * g->r * g->s) * sizeof *gw);
 		return GR_OK;
-	wgrad f = {.g = g, .gy = gy, .x = x, .gw = gw};
-	f.p = make_plane(g->ho, g->wo, g->r, g->s, -g->pad_top, -g->pad_left, g->dil_h, g->dil_w);
-	f.k16 = round_up(g->k, T);
-	f.c16 = round_up(g->c, T);
-	f.flat = round_up(f.p.flat, DEPTH);
-	f.gt = gr__pool_alloc((size_t)(g->n * f.k16 * f.flat) * sizeof *f.gt);
-	f.xt = gr__pool_alloc((size_t)(g->n * f.p.size * f.c16) * sizeof *f.xt);
-	if (f.gt == NULL || f.xt == NULL)
-		f.failed = true;
-	if (!f.failed) {
-		gr__par_for(g->n * f.k16, convert_gy, &f);
-		gr__par_for(g->n * (f.c16 / T), convert_x, &f);
 	}
+	wgrad f = {.g = g, .gy = gy, .x = x, .gw = gw, .taps = g->r * g->s};
+	f.p = make_plane(g->ho, g->wo, g->r, g->s, -g->pad_top, -g->pad_left, g->dil_h, g->dil_w);
+	f.kb = (g->k + 31) / 32;
+	f.cb = (g->c + 31) / 32;
+	f.c32 = f.cb * 32;
+	f.flat = round_up(f.p.flat, DEPTH);
+	f.parts = min64(g->n, MAX_PARTS);
+	f.sums = gr__pool_alloc((size_t)(f.parts * f.kb * f.cb * f.taps * 32 * 32) * sizeof *f.sums);
+	if (f.sums == NULL)
+		return GR_EMEM;
+	gr__par_for(f.parts, wgrad_part, &f);
 	if (!f.failed)
-		gr__par_for((g->k + 31) / 32 * ((g->c + 31) / 32) * g->r * g->s, wgrad_task, &f);
-	gr__pool_free(f.gt);
-	gr__pool_free(f.xt);
+		gr__par_for(g->k, wgrad_gather, &f);
+	gr__pool_free(f.sums);
 	return f.failed ? GR_EMEM : GR_OK;
 }
