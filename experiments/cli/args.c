@@ -66,7 +66,7 @@ static void print_help(const gr_command *c)
 	for (int i = 0; i < c->nargs; i++) {
 		const gr_arg *a = &c->args[i];
 		char left[MAX_NAME + 16];
-		snprintf(left, sizeof(left), "--%s%s", a->name, metavar(a->type));
+		snprintf(left, sizeof(left), "%s%s%s", a->name[1] ? "--" : "-", a->name, metavar(a->type));
 		printf("  %-24s %s", left, a->help);
 		if (a->fallback)
 			printf(" (default %s)", a->fallback);
@@ -105,6 +105,19 @@ static int usage_error(const gr_command *c, const char *what, const char *word, 
 	return GR_EXIT_USAGE;
 }
 
+/* "--name", or "-n"; a lone dash and negative numbers are words. */
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0' && !(word[1] >= '0' && word[1] <= '9') &&
+		word[1] != '.';
+}
+
+/* "--n" for "-n" too: the table's names bear no dashes. */
+static const char *option_name(const char *word)
+{
+	return word + (word[1] == '-' ? 2 : 1);
+}
+
 static int unknown_option(const gr_command *c, const char *word)
 {
 	const char *names[MAX_ARGS + 1];
@@ -114,7 +127,7 @@ static int unknown_option(const gr_command *c, const char *word)
 	names[n++] = "help";
 	char name[MAX_NAME];
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
-	const char *near = gr__args_nearest(name + 2, names, n);
+	const char *near = gr__args_nearest(option_name(name), names, n);
 	return usage_error(c, "unknown option", name, near);
 }
 
@@ -132,7 +145,7 @@ static const gr_arg *find(const gr_command *c, const char *name)
 static int parse_option(const gr_command *c, int argc, char **argv, int *at)
 {
 	const char *word = argv[*at];
-	const gr_arg *a = find(c, word + 2);
+	const gr_arg *a = find(c, option_name(word));
 	if (!a)
 		return unknown_option(c, word);
 	const char *value = strchr(word, '=');
@@ -144,7 +157,7 @@ static int parse_option(const gr_command *c, int argc, char **argv, int *at)
 	}
 	if (value)
 		value++;
-	else if (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
+	else if (*at + 1 < argc && !is_option(argv[*at + 1]))
 		value = argv[++*at];
 	else
 		return usage_error(c, "no value after", word, NULL);
@@ -174,7 +187,7 @@ int gr__args_parse(const gr_command *c, int argc, char **argv, const char **word
 			print_help(c);
 			return GR_EXIT_OK;
 		}
-		if (strncmp(argv[i], "--", 2) == 0) {
+		if (is_option(argv[i])) {
 			int code = parse_option(c, argc, argv, &i);
 			if (code != GR_ARGS_RUN)
 				return code;

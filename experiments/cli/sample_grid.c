@@ -1,69 +1,67 @@
 /*
- * DDIM with eta = 0, parametrised by A = alpha_bar:
- *     x0_hat = clamp((x_t - sqrt(1 - A_t) eps) / sqrt(A_t), -1, 1)
- *     x_s = sqrt(A_s) x0_hat + sqrt(1 - A_s) eps',  eps' = (x_t - sqrt(A_t) x0_hat) / sqrt(1 - A_t)
- * with eps' derived again from the clamped x0_hat.
+ * See sample_grid.h. gr_prior_unet_new() would take the network over and freeze it, so a table of
+ * our own lends it to the sampler.
  */
 #include "sample_grid.h"
 
-#include <math.h>
+#include "canvas.h"
+#include "gradus/sampler.h"
 
-#include "gradus/io.h"
-#include "gradus/ops.h"
+#define MAX_SAMPLES 1024
 
-/* x_t [N,C,H,W] at step j of the schedule -> x at step j - 1. */
-static gr_tensor *ddim_step(const gr_unet *u, const gr_schedule *s, gr_tensor *x_t, int64_t j)
+static gr_status lent_predict(void *self, const gr_prior *p, gr_prior_call *call)
 {
-	double a = gr_schedule_alpha_bar(s, j), a_prev = gr_schedule_alpha_bar_prev(s, j);
-	int64_t n = gr_tensor_dim(x_t, 0);
-	gr_tensor *t = gr_full(GR_F32, GR_DIMS(n), (double)gr_schedule_timestep(s, j));
-	gr_tensor *eps = gr_unet_forward(u, x_t, t, NULL);
-	gr_tensor *x0_hat =
-		gr_clamp(gr_axpby(x_t, 1.0 / sqrt(a), eps, -sqrt(1.0 / a - 1.0)), -1.0, 1.0);
-	eps = gr_axpby(x_t, 1.0 / sqrt(1.0 - a), x0_hat, -sqrt(a) / sqrt(1.0 - a));
-	return gr_axpby(x0_hat, sqrt(a_prev), eps, sqrt(1.0 - a_prev));
+	(void)p;
+	gr_tensor *t = gr_from_f64(GR_F32, call->t, GR_DIMS(gr_tensor_dim(call->x_t, 0)));
+	call->prediction = gr_unet_forward(self, call->x_t, t, NULL);
+	return call->prediction ? GR_OK : gr_error_code();
 }
 
-/* [n*n,C,H,W] in -1..1 -> [C,n*H,n*W] in 0..1, row by row. */
-static gr_tensor *tile(gr_tensor *x, int64_t n)
+static gr_prior *lend(gr_unet *net)
 {
-	int64_t c = gr_tensor_dim(x, 1), h = gr_tensor_dim(x, 2), w = gr_tensor_dim(x, 3);
-	gr_tensor *grid = gr_reshape(gr_affine(x, 0.5, 0.5), GR_DIMS(n, n, c, h, w));
-	grid = gr_permute(grid, (const int[]){2, 0, 3, 1, 4}); /* [C,n,H,n,W] */
-	return gr_reshape(grid, GR_DIMS(c, n * h, n * w));
+	static const gr_prior_table table = {.name = "unet in training", .predict = lent_predict};
+	const gr_unet_config *c = gr_unet_get_config(net);
+	return gr_prior_new(&table, net,
+		GR_OPTS(gr_prior_opts, .channels = c->in_channels, .height = c->image_size,
+			.width = c->image_size));
 }
 
-static gr_tensor *sample(const gr_unet *u, const gr_schedule *s, const gr_grid_opts *o, int64_t n)
+static gr_status draw(const char *path, const gr_prior *prior, int64_t columns, gr_key key)
 {
-	gr_tensor *x = gr_random_normal(o->key, GR_F32, GR_DIMS(n * n, o->channels, o->side, o->side));
-	for (int64_t j = gr_schedule_count(s) - 1; x && j >= 0 && !gr_interrupted(); j--) {
-		if (gr_scope_begin())
-			return NULL;
-		gr_tensor *next = gr_escape(ddim_step(u, s, x, j));
-		if (gr_scope_end())
-			return NULL;
-		x = next;
+	gr_key keys[MAX_SAMPLES];
+	int64_t n = columns * columns;
+	for (int64_t i = 0; i < n; i++)
+		keys[i] = gr_key_fold(key, (uint64_t)i);
+	gr_sampler *s = NULL;
+	gr_status status = gr_sampler_new(&s,
+		GR_OPTS(gr_sampler_opts, .prior = prior, .n = n, .keys = keys, .kind = GR_SAMPLER_DDIM,
+			.respacing = "ddim50"));
+	if (!status)
+		status = gr_sampler_run(s);
+	if (!status && gr_sampler_done(s) == gr_sampler_steps(s)) {
+		const gr_tensor *x = gr_sampler_state(s); /* [N,C,H,W] in -1..1 */
+		status = gr__canvas_grid(path, x, columns, gr_tensor_dim(x, 3) < 64 ? 2 : 1, 2);
 	}
-	return x;
+	gr_sampler_free(s);
+	return status;
 }
 
-gr_status gr__sample_grid(const char *path, const gr_unet *u, const gr_grid_opts *o)
+gr_status gr__sample_grid(const char *path, gr_unet *net, const gr_grid_opts *opts)
 {
-	int64_t n = o->columns ? o->columns : 8;
-	gr_schedule *s = gr_schedule_new(
-		GR_OPTS(gr_schedule_opts, .respacing = o->schedule ? o->schedule : "ddim50"));
-	if (!s)
+	int64_t columns = opts->columns ? opts->columns : 8;
+	if (columns < 1 || columns * columns > MAX_SAMPLES)
+		return gr_error_set(GR_EARG, "sample grid: %lld columns", (long long)columns);
+	gr_prior *prior = lend(net);
+	if (!prior)
 		return gr_error_code();
 	bool recording = gr_set_recording(false);
 	gr_status status = gr_scope_begin();
 	if (!status) {
-		gr_tensor *x = sample(u, s, o, n);
-		if (!gr_interrupted())
-			status = x ? gr_png_write(path, tile(x, n), NULL) : gr_error_code();
+		status = draw(path, prior, columns, opts->key);
 		gr_status ended = gr_scope_end();
 		status = status ? status : ended;
 	}
 	gr_set_recording(recording);
-	gr_schedule_free(s);
+	gr_prior_free(prior);
 	return status;
 }
