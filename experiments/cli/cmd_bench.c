@@ -22,11 +22,23 @@ typedef struct bench_data {
 	gr_unet *net;
 } bench_data;
 
-typedef struct bench_case {
-	const char *name, *variant;
-	gr_status (*setup)(bench_data *d, const int64_t *p);
+/* One thing to time: its work is `factor` times that of the family's first part. */
+typedef struct bench_part {
+	const char *suffix, *variant;
 	gr_status (*run)(bench_data *d, const int64_t *p);
+	double factor;
+} bench_part;
+
+/* Parts that share their data; ends with a part without name. */
+typedef struct bench_family {
+	gr_status (*setup)(bench_data *d, const int64_t *p);
 	double (*flops)(const int64_t *p);
+	bench_part parts[4];
+} bench_family;
+
+typedef struct bench_case {
+	const char *name;
+	const bench_family *family;
 	int64_t p[6];
 } bench_case;
 
@@ -177,16 +189,6 @@ static double unet_flops(const int64_t *p)
 	return (double)p[0] * (p[3] == 1 ? 1.0e9 : 17.70e9);
 }
 
-static double unet_flops2(const int64_t *p)
-{
-	return 2.0 * unet_flops(p);
-}
-
-static double unet_flops3(const int64_t *p)
-{
-	return 3.0 * unet_flops(p);
-}
-
 static gr_status unet_forward(bench_data *d, const int64_t *p)
 {
 	(void)p;
@@ -223,42 +225,30 @@ static gr_status unet_params(bench_data *d, const int64_t *p)
 	return status;
 }
 
-#define CONV(n, c, h, k, r) "conv_n" #n "_c" #c "_h" #h "_k" #k "_f" #r "_s1"
-#define CONV_CASES(n, c, h, k, r) \
-	{CONV(n, c, h, k, r) ".fwd", "gradus", conv_setup, conv_forward, conv_flops, {n, c, h, k, r}}, \
-		{CONV(n, c, h, k, r) ".bwd_data", "gradus", conv_setup, conv_data, conv_flops, \
-			{n, c, h, k, r}}, \
-	{ \
-		CONV(n, c, h, k, r) \
-		".bwd_weights", "gradus", conv_setup, conv_weights, conv_flops, \
-		{ \
-			n, c, h, k, r \
-		} \
-	}
-#define UNET_CASES(label, ...) \
-	{label ".fwd", "gradus", unet_setup, unet_forward, unet_flops, {__VA_ARGS__}}, \
-		{label ".fwdbwd_input", "gradus", unet_setup, unet_input, unet_flops2, {__VA_ARGS__}}, \
-	{ \
-		label ".fwdbwd_params", "gradus", unet_setup, unet_params, unet_flops3, \
-		{ \
-			__VA_ARGS__ \
-		} \
-	}
+static const bench_family gemm = {gemm_setup, gemm_flops,
+	{{"", "gradus", gemm_run, 1.0}, {"", "openblas", gemm_blas, 1.0}}};
+static const bench_family conv = {conv_setup, conv_flops,
+	{{".fwd", "gradus", conv_forward, 1.0}, {".bwd_data", "gradus", conv_data, 1.0},
+		{".bwd_weights", "gradus", conv_weights, 1.0}}};
+static const bench_family attention = {attention_setup, attention_flops,
+	{{".fwd", "gradus", attention_forward, 1.0}}};
+static const bench_family norm = {norm_setup, norm_flops, {{".fwd", "gradus", norm_forward, 1.0}}};
+static const bench_family unet = {unet_setup, unet_flops,
+	{{".fwd", "gradus", unet_forward, 1.0}, {".fwdbwd_input", "gradus", unet_input, 2.0},
+		{".fwdbwd_params", "gradus", unet_params, 3.0}}};
 
 static const bench_case cases[] = {
-	{"sgemm_2048", "gradus", gemm_setup, gemm_run, gemm_flops, {2048}},
-	{"sgemm_2048", "openblas", gemm_setup, gemm_blas, gemm_flops, {2048}},
-	CONV_CASES(1, 128, 64, 128, 3),
-	CONV_CASES(4, 256, 32, 256, 3),
-	CONV_CASES(64, 64, 32, 32, 3),
-	CONV_CASES(64, 64, 16, 64, 3),
-	CONV_CASES(4, 256, 32, 512, 1),
-	{"attention_h8_n1024_d64.fwd", "gradus", attention_setup, attention_forward, attention_flops,
-		{8, 1024, 64}},
-	{"gn32silu_n1_c128_h256.fwd", "gradus", norm_setup, norm_forward, norm_flops, {128, 256}},
-	UNET_CASES("fashion_b1", 1, 32, 32, 1),
-	UNET_CASES("fashion_b64", 64, 32, 32, 1),
-	UNET_CASES("unet64_b1", 1, 64, 64, 0),
+	{"sgemm_2048", &gemm, {2048}},
+	{"conv_n1_c128_h64_k128_f3_s1", &conv, {1, 128, 64, 128, 3}},
+	{"conv_n4_c256_h32_k256_f3_s1", &conv, {4, 256, 32, 256, 3}},
+	{"conv_n1_c128_h256_k128_f3_s1", &conv, {1, 128, 256, 128, 3}},
+	{"conv_n64_c64_h32_k32_f3_s1", &conv, {64, 64, 32, 32, 3}},
+	{"conv_n4_c256_h32_k512_f1_s1", &conv, {4, 256, 32, 512, 1}},
+	{"attention_h8_n1024_d64", &attention, {8, 1024, 64}},
+	{"gn32silu_n1_c128_h256", &norm, {128, 256}},
+	{"fashion_b1", &unet, {1, 32, 32, 1}},
+	{"fashion_b64", &unet, {64, 32, 32, 1}},
+	{"unet64_b1", &unet, {1, 64, 64, 0}},
 };
 
 static double seconds(void)
@@ -275,18 +265,18 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Two runs to warm up, then runs for about `budget` seconds, three at least. */
-static gr_status measure(const bench_case *c, double budget, double *median)
+static gr_status measure(const bench_case *c, const bench_part *part, double budget, double *median)
 {
 	bench_data d = {0};
 	double times[MAX_RUNS];
 	int n = -2;
 	gr_scope_begin();
-	gr_status status = c->setup(&d, c->p);
+	gr_status status = c->family->setup(&d, c->p);
 	double start = seconds();
 	while (status == GR_OK && n < MAX_RUNS && (n < 3 || seconds() - start < budget)) {
 		double t = seconds();
 		gr_scope_begin();
-		status = c->run(&d, c->p);
+		status = part->run(&d, c->p);
 		gr_scope_end();
 		if (n >= 0)
 			times[n] = seconds() - t;
@@ -301,17 +291,20 @@ static gr_status measure(const bench_case *c, double budget, double *median)
 	return GR_OK;
 }
 
-int gr_cmd_bench(int argc, char **argv)
-{
+typedef struct bench_flags {
 	const char *only, *precision;
 	int64_t threads;
 	double budget;
+} bench_flags;
+
+static int parse(bench_flags *f, int argc, char **argv)
+{
 	const gr_arg args[] = {
-		{"only", GR_ARG_STRING, NULL, "cases whose name contains this", &only},
-		{"threads", GR_ARG_INT, "0", "this many; default: 1, then all cores", &threads},
+		{"only", GR_ARG_STRING, NULL, "cases whose name contains this", &f->only},
+		{"threads", GR_ARG_INT, "0", "this many; default: 1, then all cores", &f->threads},
 		{"precision", GR_ARG_STRING, "f32", "f32, or bf16: convolutions of rounded operands",
-			&precision},
-		{"seconds", GR_ARG_DOUBLE, "1", "time for each case", &budget},
+			&f->precision},
+		{"seconds", GR_ARG_DOUBLE, "1", "time for each case", &f->budget},
 	};
 	const gr_command command = {
 		.name = "bench",
@@ -322,34 +315,57 @@ int gr_cmd_bench(int argc, char **argv)
 		.nargs = (int)(sizeof args / sizeof *args),
 	};
 	int words;
-	int code = gr__args_parse(&command, argc, argv, NULL, 0, &words);
+	return gr__args_parse(&command, argc, argv, NULL, 0, &words);
+}
+
+/* Every part of a case that the flags select; counts them. */
+static gr_status run_case(const bench_case *c, const bench_flags *f, int threads, int *matched)
+{
+	const bench_part *parts = c->family->parts;
+	for (int i = 0; i < 4 && parts[i].run != NULL; i++) {
+		char name[96];
+		snprintf(name, sizeof name, "%s%s", c->name, parts[i].suffix);
+		bool blas = strcmp(parts[i].variant, "openblas") == 0;
+		if ((f->only != NULL && strstr(name, f->only) == NULL) || (blas && threads > 1))
+			continue;
+		double median;
+		gr_status status = measure(c, &parts[i], f->budget, &median);
+		if (status != GR_OK)
+			return status;
+		++*matched;
+		printf("%s,%s,%d,%.3f,%.1f\n", name, parts[i].variant, threads, 1e3 * median,
+			parts[i].factor * c->family->flops(c->p) / median / 1e9);
+		fflush(stdout);
+	}
+	return GR_OK;
+}
+
+int gr_cmd_bench(int argc, char **argv)
+{
+	bench_flags f;
+	int code = parse(&f, argc, argv);
 	if (code != GR_ARGS_RUN)
 		return code;
-	if (strcmp(precision, "bf16") == 0)
-		gr_set_precision(GR_PRECISION_BF16);
-	int list[2] = {threads > 0 ? (int)threads : 1, threads > 0 ? 0 : gr_threads()};
+	bool bf16 = strcmp(f.precision, "bf16") == 0;
+	if (!bf16 && strcmp(f.precision, "f32") != 0) {
+		fprintf(stderr, "gradus bench: --precision '%s' is not f32 or bf16\n", f.precision);
+		return GR_EXIT_USAGE;
+	}
+	gr_status status = gr_set_precision(bf16 ? GR_PRECISION_BF16 : GR_PRECISION_F32);
+	int list[2] = {f.threads > 0 ? (int)f.threads : 1, f.threads > 0 ? 0 : gr_threads()};
 	int matched = 0;
 	fprintf(stderr, "# gradus %s, %s kernels\n", gr_version(), gr_isa_name());
 	printf("case,variant,threads,ms,gflops\n");
 	for (int t = 0; t < 2 && list[t] > 0 && (t == 0 || list[1] != list[0]); t++) {
-		if (gr_set_threads(list[t]) != GR_OK)
-			return gr__exit_report("bench", gr_error_code());
-		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-			bool blas = strcmp(cases[i].variant, "openblas") == 0;
-			if ((only != NULL && strstr(cases[i].name, only) == NULL) || (blas && list[t] > 1))
-				continue;
-			matched++;
-			double median;
-			gr_status status = measure(&cases[i], budget, &median);
-			if (status != GR_OK)
-				return gr__exit_report("bench", status);
-			printf("%s,%s,%d,%.3f,%.1f\n", cases[i].name, cases[i].variant, list[t], 1e3 * median,
-				cases[i].flops(cases[i].p) / median / 1e9);
-			fflush(stdout);
-		}
+		if (status == GR_OK)
+			status = gr_set_threads(list[t]);
+		for (size_t i = 0; i < sizeof cases / sizeof *cases && status == GR_OK; i++)
+			status = run_case(&cases[i], &f, list[t], &matched);
 	}
+	if (status != GR_OK)
+		return gr__exit_report("bench", status);
 	if (matched > 0)
 		return GR_EXIT_OK;
-	fprintf(stderr, "gradus bench: no case's name contains '%s'\n", only);
+	fprintf(stderr, "gradus bench: no case's name contains '%s'\n", f.only);
 	return GR_EXIT_USAGE;
 }

@@ -4,6 +4,8 @@
 
 int gr_cmd_bench(int argc, char **argv);
 int gr_cmd_demo(int argc, char **argv);
+int gr_cmd_evaluate(int argc, char **argv);
+int gr_cmd_images(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);

@@ -15,6 +15,8 @@ static const struct {
 	{"solve", gr_cmd_solve, "restore images from measurements"},
 	{"sample", gr_cmd_sample, "draw images from a prior"},
 	{"train", gr_cmd_train, "train a diffusion model on images"},
+	{"evaluate", gr_cmd_evaluate, "measure a prior on images it has not seen"},
+	{"images", gr_cmd_images, "write images of a dataset as PNG files"},
 	{"bench", gr_cmd_bench, "time ops and network steps"},
 };
 

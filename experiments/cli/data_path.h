@@ -1,0 +1,15 @@
+/* Names of datasets that Debian packages, for --data. */
+#ifndef GRADUS_CLI_DATA_PATH_H
+#define GRADUS_CLI_DATA_PATH_H
+
+#include "gradus/dataset.h"
+
+/*
+ * Open `data`: "fashion" and "fashion-test" are Fashion-MNIST's 60,000 training and 10,000 test
+ * images (package dataset-fashion-mnist), centred on 32 x 32 zeros unless image_size says
+ * otherwise; anything else is a path as gr_dataset_open() takes it. A hint is added to the error
+ * when the package is missing.
+ */
+gr_status gr__data_open(gr_dataset **out, const char *data, int64_t image_size, int64_t limit);
+
+#endif
