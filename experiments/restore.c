@@ -50,9 +50,9 @@ static gr_operator *operator_for(const job *j, int64_t begin, int64_t end, int64
 		return NULL;
 	for (int64_t i = 0; i < n; i++)
 		keys[i] = j->keys[begin + i / copies];
-	gr_operator *A =
-		gr_operator_new(j->r->config.operator, GR_OPTS(gr_operator_opts, .channels = dims[0],
-							.height = dims[1], .width = dims[2], .n = n, .keys = keys));
+	gr_operator *A = gr_operator_new(j->r->config.spec,
+		GR_OPTS(gr_operator_opts, .channels = dims[0], .height = dims[1], .width = dims[2], .n = n,
+			.keys = keys));
 	gr_free(keys);
 	return A;
 }
@@ -154,7 +154,7 @@ static void progress(job *j, const gr_sampler_report *report)
 	int64_t done = j->steps_before + report->step;
 	double left = (t - j->started) / (double)done * (double)(j->steps_total - done);
 	fprintf(stderr, "%s%s %s  images %lld-%lld of %lld  step %lld/%lld  loss %.4g  %.0f s left%s",
-		live ? "\r\033[K" : "", j->r->config.solver, j->r->config.operator,(long long) first + 1,
+		live ? "\r\033[K" : "", j->r->config.solver, j->r->config.spec, (long long)first + 1,
 		(long long)end, (long long)n, (long long)report->step, (long long)report->steps,
 		report->loss, left > 0.0 ? left : 0.0, live && !last ? "" : "\n");
 }

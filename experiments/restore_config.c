@@ -5,18 +5,18 @@
 #include "restore.h"
 #include "runfolder.h"
 
-/* The one list of fields: kind, name. */
+/* The one list of fields: kind, member, name in the file. */
 #define FIELDS(TEXT, REAL, INT) \
-	TEXT(prior) \
-	TEXT(operator) \
-	TEXT(solver) \
-	TEXT(input) \
-	REAL(sigma) \
-	REAL(scale) \
-	INT(steps) \
-	INT(particles) \
-	INT(limit) \
-	INT(seed)
+	TEXT(prior, "prior") \
+	TEXT(spec, "operator") \
+	TEXT(solver, "solver") \
+	TEXT(input, "input") \
+	REAL(sigma, "sigma") \
+	REAL(scale, "scale") \
+	INT(steps, "steps") \
+	INT(particles, "particles") \
+	INT(limit, "limit") \
+	INT(seed, "seed")
 
 static void add_text(gr_text *t, const char *name, const char *value)
 {
@@ -28,9 +28,9 @@ char *gr__restore_config_text(const gr_restore_config *c)
 {
 	gr_text t = {0};
 	gr__text_add(&t, "{\n  \"command\": \"solve\"");
-#define TEXT(name) add_text(&t, #name, c->name);
-#define REAL(name) gr__text_add(&t, ",\n  \"%s\": %.17g", #name, c->name);
-#define INT(name) gr__text_add(&t, ",\n  \"%s\": %lld", #name, (long long)c->name);
+#define TEXT(member, name) add_text(&t, name, c->member);
+#define REAL(member, name) gr__text_add(&t, ",\n  \"%s\": %.17g", name, c->member);
+#define INT(member, name) gr__text_add(&t, ",\n  \"%s\": %lld", name, (long long)c->member);
 	FIELDS(TEXT, REAL, INT)
 #undef TEXT
 #undef REAL
@@ -73,7 +73,7 @@ static int64_t read_int(const gr_json *root, const char *name, const char *path)
 static void check_names(const gr_json *root, const char *path)
 {
 	static const char *const known[] = {"command",
-#define NAME(name) #name,
+#define NAME(member, name) name,
 		FIELDS(NAME, NAME, NAME)
 #undef NAME
 	};
@@ -106,9 +106,9 @@ gr_status gr__restore_config_read(gr_restore_config *c, const char *path)
 		gr_error_set(GR_EFORMAT, "%s: not a JSON object", path);
 	else
 		check_names(root, path);
-#define TEXT(name) c->name = read_text(root, #name, path);
-#define REAL(name) c->name = read_real(root, #name, path);
-#define INT(name) c->name = read_int(root, #name, path);
+#define TEXT(member, name) c->member = read_text(root, name, path);
+#define REAL(member, name) c->member = read_real(root, name, path);
+#define INT(member, name) c->member = read_int(root, name, path);
 	FIELDS(TEXT, REAL, INT)
 #undef TEXT
 #undef REAL

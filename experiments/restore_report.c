@@ -110,10 +110,10 @@ static gr_status write_table(const gr_restored *r, const char *folder)
 	fprintf(stream,
 		"%s on %lld images, prior %s, sigma %g (images in [-1,1]), %lld steps, scale %g, seed "
 		"%lld. Means over images.\n\n",
-		r->config.operator,(long long) r->images->n, r->config.prior, r->config.sigma,
+		r->config.spec, (long long)r->images->n, r->config.prior, r->config.sigma,
 		(long long)r->config.steps, r->config.scale, (long long)r->config.seed);
 	gr__restore_header(stream);
-	gr__restore_rows(stream, r, r->config.operator);
+	gr__restore_rows(stream, r, r->config.spec);
 	return gr_outfile_commit(f);
 }
 

@@ -13,7 +13,7 @@
 
 /* Scales: the best of a grid on 32 training images (docs/priors.md says by which command). */
 static const struct {
-	const char *operator;
+	const char *spec;
 	double scale;
 } tasks[TASKS] = {{"inpaint_box", 1.0}, {"sr_bicubic", 1.0}, {"blur_gauss", 1.0}};
 
@@ -57,10 +57,10 @@ static gr_status solve_task(gr_restored **r, int i, const demo_flags *f, const c
 	const char *output)
 {
 	char folder[PATH_SIZE];
-	snprintf(folder, sizeof folder, "%s/%s", output, tasks[i].operator);
+	snprintf(folder, sizeof folder, "%s/%s", output, tasks[i].spec);
 	gr_restore_config config = {
 		.prior = "fashion",
-		.operator= tasks[i].operator,
+		.spec = tasks[i].spec,
 		.solver = "dps",
 		.input = input,
 		.sigma = 0.05,
@@ -120,7 +120,7 @@ int gr_cmd_demo(int argc, char **argv)
 			(long long)r[0]->images->n, (long long)f.steps, seconds);
 		gr__restore_header(stdout);
 		for (int i = 0; i < TASKS; i++)
-			gr__restore_rows(stdout, r[i], tasks[i].operator);
+			gr__restore_rows(stdout, r[i], tasks[i].spec);
 		printf("\nThe picture: %s/panel.png\n", output);
 	} else {
 		code = gr__exit_report("demo", status);

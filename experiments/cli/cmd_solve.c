@@ -19,31 +19,25 @@ static int parse(solve_flags *f, int argc, char **argv)
 {
 	gr_restore_config *c = &f->config;
 	gr_restore_opts *o = &f->opts;
-	const gr_arg args[] = {{"prior", GR_ARG_STRING, "fashion",
-							   "name of a shipped prior, or a folder", &c->prior},
-		{
-			"operator",
-			GR_ARG_STRING,
-			"inpaint_box",
-			"measurement, with options as inpaint_box:box=8; see --list",
-			&c->operator},
-			{"solver", GR_ARG_STRING, "dps", "dps: diffusion posterior sampling", &c->solver},
-			{"input", GR_ARG_STRING, NULL, "a PNG file, or a folder of them", &c->input},
-			{"output", GR_ARG_STRING, NULL, "folder to make for this run", &o->output},
-			{"sigma", GR_ARG_DOUBLE, "0.05", "noise, for images in [-1,1]", &c->sigma},
-			{"steps", GR_ARG_INT, "100", "steps of the sampler, of the prior's 1000", &c->steps},
-			{"scale", GR_ARG_DOUBLE, "1.0", "zeta: weight of the likelihood gradient", &c->scale},
-			{"particles", GR_ARG_INT, "1", "samples for each image", &c->particles},
-			{"seed", GR_ARG_INT, "0", "of noise, masks and samples", &c->seed},
-			{"limit", GR_ARG_INT, "0", "take this many images at most, 0 for all", &c->limit},
-			{"config", GR_ARG_STRING, NULL, "run again what this config.json says",
-				&f->config_path},
-			{"batch", GR_ARG_INT, "32", "samples worked on at a time; changes no result",
-				&o->chunk},
-			{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
-			{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
-			{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},
-			{"list", GR_ARG_FLAG, NULL, "print the operators and stop", &f->list},
+	const gr_arg args[] = {
+		{"prior", GR_ARG_STRING, "fashion", "name of a shipped prior, or a folder", &c->prior},
+		{"operator", GR_ARG_STRING, "inpaint_box",
+			"measurement, with options as inpaint_box:box=8; see --list", &c->spec},
+		{"solver", GR_ARG_STRING, "dps", "dps: diffusion posterior sampling", &c->solver},
+		{"input", GR_ARG_STRING, NULL, "a PNG file, or a folder of them", &c->input},
+		{"output", GR_ARG_STRING, NULL, "folder to make for this run", &o->output},
+		{"sigma", GR_ARG_DOUBLE, "0.05", "noise, for images in [-1,1]", &c->sigma},
+		{"steps", GR_ARG_INT, "100", "steps of the sampler, of the prior's 1000", &c->steps},
+		{"scale", GR_ARG_DOUBLE, "1.0", "zeta: weight of the likelihood gradient", &c->scale},
+		{"particles", GR_ARG_INT, "1", "samples for each image", &c->particles},
+		{"seed", GR_ARG_INT, "0", "of noise, masks and samples", &c->seed},
+		{"limit", GR_ARG_INT, "0", "take this many images at most, 0 for all", &c->limit},
+		{"config", GR_ARG_STRING, NULL, "run again what this config.json says", &f->config_path},
+		{"batch", GR_ARG_INT, "32", "samples worked on at a time; changes no result", &o->chunk},
+		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
+		{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
+		{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},
+		{"list", GR_ARG_FLAG, NULL, "print the operators and stop", &f->list},
 	};
 	const gr_command command = {
 		.name = "solve",
@@ -96,7 +90,7 @@ int gr_cmd_solve(int argc, char **argv)
 		return gr_interrupted() ? GR_EXIT_INTERRUPTED : code;
 	}
 	gr__restore_header(stdout);
-	gr__restore_rows(stdout, r, r->config.operator);
+	gr__restore_rows(stdout, r, r->config.spec);
 	printf("\n%s/panel.png\n", f.opts.output);
 	gr__restored_free(r);
 	return GR_EXIT_OK;

@@ -15,12 +15,12 @@
 
 /* What decides the results: all of it stands in config.json. */
 typedef struct gr_restore_config {
-	const char *prior;    /* a name or a folder */
-	const char *operator; /* with its options, as gr_operator_new() takes it */
-	const char *solver;   /* "dps" */
-	const char *input;    /* PNG or folder */
-	double sigma;         /* of the noise, images in [-1,1] */
-	double scale;         /* zeta of DPS */
+	const char *prior;  /* a name or a folder */
+	const char *spec;   /* the operator with its options, as gr_operator_new() takes it */
+	const char *solver; /* "dps" */
+	const char *input;  /* PNG or folder */
+	double sigma;       /* of the noise, images in [-1,1] */
+	double scale;       /* zeta of DPS */
 	int64_t steps;
 	int64_t particles; /* samples for each measurement */
 	int64_t limit;     /* images to take, 0 for all */
