@@ -162,7 +162,7 @@ static bool widen(uint64_t *value, const unsigned char **p, size_t *left)
 	return true;
 }
 
-/* Sizes and offset past 4 GiB are in an extra field of id 1; false when they should be and are not. */
+/* Sizes and offset past 4 GiB are in an extra field of id 1; false when they are not there. */
 static bool apply_zip64(gr_zip_entry *e, const unsigned char *extra, size_t bytes)
 {
 	const unsigned char *p = NULL;
