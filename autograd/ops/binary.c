@@ -267,9 +267,11 @@ const gr_op gr_op_minimum = {
 /* y = m ? a : b;  dm = 0, da = m ? g : 0, db = m ? 0 : g */
 static gr_status where_vjp(gr_vjp *v)
 {
-	gr_tensor *zero = gr_scalar(gr_tensor_dtype(v->gout[0]), 0.0);
 	if (v->want & 1u)
 		v->gin[0] = gr_zeros(v->shape[0].dtype, v->shape[0].ndim, v->shape[0].dims);
+	if ((v->want & 6u) == 0)
+		return GR_OK;
+	gr_tensor *zero = gr_scalar(gr_tensor_dtype(v->gout[0]), 0.0);
 	if (v->want & 2u)
 		v->gin[1] = gr_where(v->in[0], v->gout[0], zero);
 	if (v->want & 4u)
