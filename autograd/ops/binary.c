@@ -8,7 +8,7 @@
 #endif
 #include "gradus/ops/binary.h"
 #include "gradus/ops/unary.h"
-#include "attr_a.h"
+#include "attr.h"
 #include "ew_priv.h"
 
 /* y = a + b;  da = g, db = g */

@@ -16,8 +16,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
-#include "attr_b.h"
+#include "attr.h"
 #include "kern.h"
 #include "../kern/conv.h"
 #include "../kern/conv_bf16.h"

@@ -8,8 +8,10 @@
 
 #include <inttypes.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
-#include "attr_b.h"
+#include "attr.h"
+#include "move_priv.h"
 #include "kern.h"
 #include "node.h"
 

@@ -15,8 +15,9 @@
 
 #include <inttypes.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
-#include "attr_b.h"
+#include "attr.h"
 #include "kern.h"
 
 static gr_status matmul_infer(gr_op_call *c)

@@ -16,7 +16,7 @@
 #include "gradus/ops/reduce.h"
 #include "gradus/ops/shape.h"
 #include "gradus/ops/unary.h"
-#include "attr_a.h"
+#include "attr.h"
 #include "ew_priv.h"
 
 #define DEFAULT_GROUPS 32

@@ -10,7 +10,7 @@
 #include "gradus/ops/reduce.h"
 #include "gradus/ops/shape.h"
 #include "gradus/ops/unary.h"
-#include "attr_a.h"
+#include "attr.h"
 #include "ew_priv.h"
 
 static uint32_t axes_of(const void *attr)
@@ -281,7 +281,7 @@ static gr_status sum_to_vjp(gr_vjp *v)
 /* The kernel writes to a view of out in which every dim of x is there, summed ones as 1. */
 static gr_status sum_to_forward(gr_op_call *c)
 {
-	const gr_sum_to_attr *attr = c->attr;
+	const gr_dims_attr *attr = c->attr;
 	const gr_tensor *x = c->in[0];
 	int64_t dims[GR_MAX_DIMS] = {0};
 	unsigned axes = 0;
@@ -298,7 +298,7 @@ static gr_status sum_to_forward(gr_op_call *c)
 }
 static gr_status sum_to_infer(gr_op_call *c)
 {
-	const gr_sum_to_attr *attr = c->attr;
+	const gr_dims_attr *attr = c->attr;
 	const gr_tensor *x = c->in[0];
 	if (x->dtype != GR_F32 && x->dtype != GR_F64)
 		return gr_op_fail(c, GR_EDTYPE, "only f32 and f64 are computed with; hint: gr_cast");
@@ -317,10 +317,10 @@ static gr_status sum_to_infer(gr_op_call *c)
 			text);
 	return GR_OK;
 }
-static const gr_sum_to_attr to_row = {1, {4}}, to_column = {2, {3, 1}}, to_scalar = {0, {0}};
-static const gr_sum_to_attr to_ones = {2, {1, 1}}, to_same = {2, {3, 4}}, to_three = {1, {3}};
-static const gr_sum_to_attr to_flat = {2, {1, 4}}, to_channels = {3, {3, 1, 1}};
-static const gr_sum_to_attr to_long = {2, {1, 37}};
+static const gr_dims_attr to_row = {1, {4}}, to_column = {2, {3, 1}}, to_scalar = {0, {0}};
+static const gr_dims_attr to_ones = {2, {1, 1}}, to_same = {2, {3, 4}}, to_three = {1, {3}};
+static const gr_dims_attr to_flat = {2, {1, 4}}, to_channels = {3, {3, 1, 1}};
+static const gr_dims_attr to_long = {2, {1, 37}};
 static const gr_case sum_to_cases[] = {
 	GR_EW_CASE("row", -2.0, 2.0, &to_row, {3, 4}),
 	GR_EW_CASE("column", -2.0, 2.0, &to_column, {3, 4}),
@@ -341,7 +341,7 @@ const gr_op gr_op_sum_to = {
 	.nin = 1,
 	.nout = 1,
 	.flags = GR_OP_LINEAR,
-	.attr_size = sizeof(gr_sum_to_attr),
+	.attr_size = sizeof(gr_dims_attr),
 	.infer = sum_to_infer,
 	.forward = sum_to_forward,
 	.vjp = sum_to_vjp,
@@ -351,11 +351,11 @@ const gr_op gr_op_sum_to = {
 /* An index has no gradient. */
 static gr_status argmax_forward(gr_op_call *c)
 {
-	return gr__argmax(c->out[0], c->in[0], (int)((const gr_argmax_attr *)c->attr)->axis);
+	return gr__argmax(c->out[0], c->in[0], (int)((const gr_axis_attr *)c->attr)->axis);
 }
 static gr_status argmax_infer(gr_op_call *c)
 {
-	int64_t axis = ((const gr_argmax_attr *)c->attr)->axis;
+	int64_t axis = ((const gr_axis_attr *)c->attr)->axis;
 	const gr_tensor *x = c->in[0];
 	if (x->dtype != GR_F32 && x->dtype != GR_F64)
 		return gr_op_fail(c, GR_EDTYPE, "only f32 and f64 are computed with; hint: gr_cast");
@@ -373,7 +373,7 @@ static gr_status argmax_infer(gr_op_call *c)
 		return gr_op_fail(c, GR_ESHAPE, "axis %lld is empty", (long long)axis);
 	return GR_OK;
 }
-static const gr_argmax_attr argmax_attr[] = {{0}, {1}, {2}};
+static const gr_axis_attr argmax_attr[] = {{0}, {1}, {2}};
 static const gr_case argmax_cases[] = {
 	GR_EW_CASE("columns", -2.0, 2.0, &argmax_attr[0], {3, 4}),
 	GR_EW_CASE("rows", -2.0, 2.0, &argmax_attr[1], {3, 4}),
@@ -391,7 +391,7 @@ const gr_op gr_op_argmax = {
 	.nin = 1,
 	.nout = 1,
 	.flags = GR_OP_NONDIFF,
-	.attr_size = sizeof(gr_argmax_attr),
+	.attr_size = sizeof(gr_axis_attr),
 	.infer = argmax_infer,
 	.forward = argmax_forward,
 	GR_EW_CASES(argmax_cases),
@@ -456,7 +456,7 @@ gr_tensor *gr_norm(gr_tensor *x, int naxes, const int *axes, bool keep)
 
 gr_tensor *gr_sum_to(gr_tensor *x, int ndim, const int64_t *dims)
 {
-	gr_sum_to_attr attr = {.ndim = ndim};
+	gr_dims_attr attr = {.ndim = ndim};
 	bool same = x != NULL && x->ndim == ndim;
 	for (int i = 0; i < ndim && i < GR_MAX_DIMS; i++) {
 		attr.dims[i] = dims[i];
@@ -468,5 +468,5 @@ gr_tensor *gr_sum_to(gr_tensor *x, int ndim, const int64_t *dims)
 gr_tensor *gr_argmax(gr_tensor *x, int axis)
 {
 	int64_t from_front = x != NULL && axis < 0 ? axis + x->ndim : axis;
-	return gr_apply1(&gr_op_argmax, 1, &x, &(gr_argmax_attr){from_front});
+	return gr_apply1(&gr_op_argmax, 1, &x, &(gr_axis_attr){from_front});
 }

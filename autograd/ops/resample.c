@@ -8,8 +8,9 @@
 
 #include <inttypes.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
-#include "attr_b.h"
+#include "attr.h"
 #include "kern.h"
 #include "node.h"
 

@@ -12,8 +12,10 @@
 
 #include <inttypes.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
-#include "attr_b.h"
+#include "attr.h"
+#include "move_priv.h"
 #include "node.h"
 
 /* --- shared -------------------------------------------------------------------------------- */

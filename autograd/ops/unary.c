@@ -7,7 +7,7 @@
 #endif
 #include "gradus/ops/binary.h"
 #include "gradus/ops/unary.h"
-#include "attr_a.h"
+#include "attr.h"
 #include "ew_priv.h"
 
 /* y = s0 x + s1;  dx = s0 g */

@@ -23,7 +23,7 @@ typedef struct gr_ref {
 } gr_ref;
 
 /* Both end with {NULL, NULL}. a: binary, unary, reduce, norm, attention; b: the other families. */
-extern const gr_ref gr_refs_a[];
-extern const gr_ref gr_refs_b[];
+extern const gr_ref gr_refs_math[];
+extern const gr_ref gr_refs_move[];
 
 #endif

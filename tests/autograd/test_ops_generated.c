@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
 #include "generator.h"
 
 static gr_ref_fn reference_of(const char *name)
 {
-	const gr_ref *const tables[] = {gr_refs_a, gr_refs_b};
+	const gr_ref *const tables[] = {gr_refs_math, gr_refs_move};
 
 	for (int t = 0; t < 2; t++)
 		for (const gr_ref *r = tables[t]; r->op != NULL; r++)

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "attr_a.h"
+#include "attr.h"
 
 static int64_t size_of(const gr_ref_tensor *t)
 {
@@ -144,7 +144,7 @@ static void ref_sum_to(const void *attr, int nin, const gr_ref_tensor *in, gr_re
 
 static void ref_argmax(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
-	int axis = (int)((const gr_argmax_attr *)attr)->axis;
+	int axis = (int)((const gr_axis_attr *)attr)->axis;
 	int64_t inner = 1;
 	(void)nin;
 	for (int d = axis + 1; d < in->ndim; d++)
@@ -264,7 +264,7 @@ static void ref_attention(const void *attr, int nin, const gr_ref_tensor *in, gr
 }
 
 /* clang-format off */
-const gr_ref gr_refs_a[] = {
+const gr_ref gr_refs_math[] = {
 	{"add", ref_add}, {"sub", ref_sub}, {"mul", ref_mul}, {"div", ref_div},
 	{"axpby", ref_axpby}, {"muladd", ref_muladd}, {"pow", ref_pow}, {"maximum", ref_maximum},
 	{"minimum", ref_minimum}, {"where", ref_where}, {"eq", ref_eq}, {"lt", ref_lt},

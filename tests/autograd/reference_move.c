@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "attr_b.h"
+#include "attr.h"
 #include "reference.h"
 
 /* --- coordinates --------------------------------------------------------------------------- */
@@ -336,7 +336,7 @@ static void ref_upsample_nearest2d(const void *attr, int nin, const gr_ref_tenso
 	}
 }
 
-const gr_ref gr_refs_b[] = {
+const gr_ref gr_refs_move[] = {
 	{"reshape", ref_copy},
 	{"permute", ref_permute},
 	{"flip", ref_flip},
