@@ -122,28 +122,23 @@ typedef void (*FN(tile_fn))(const FN(tile_args) *);
 	NAME3(mode, mr), FN(tile_##mode##_##mr##x4), FN(tile_##mode##_##mr##x5), \
 		FN(tile_##mode##_##mr##x6)
 
+/* clang-format off */
 #if MR == 8
 #define TILES(mode) \
-	TILE_ROW6(mode, 1) \
-	TILE_ROW6(mode, 2) \
-	TILE_ROW6(mode, 3) \
-	TILE_ROW6(mode, 4) \
-	TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) TILE_ROW3(mode, 7) \
-		TILE_ROW3(mode, 8) static const FN(tile_fn) \
-			FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME6(mode, 3)}, \
-				{NAME6(mode, 4)}, {NAME3(mode, 5)}, {NAME3(mode, 6)}, {NAME3(mode, 7)}, \
-				{NAME3(mode, 8)}};
+	TILE_ROW6(mode, 1) TILE_ROW6(mode, 2) TILE_ROW6(mode, 3) TILE_ROW6(mode, 4) \
+	TILE_ROW3(mode, 5) TILE_ROW3(mode, 6) TILE_ROW3(mode, 7) TILE_ROW3(mode, 8) \
+	static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = { \
+		{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME6(mode, 3)}, {NAME6(mode, 4)}, \
+		{NAME3(mode, 5)}, {NAME3(mode, 6)}, {NAME3(mode, 7)}, {NAME3(mode, 8)}};
 #elif MR == 4
 #define TILES(mode) \
-	TILE_ROW6(mode, 1) \
-	TILE_ROW6(mode, 2) \
-	TILE_ROW3(mode, 3) \
-	TILE_ROW3(mode, 4) \
-	static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = {{NAME6(mode, 1)}, {NAME6(mode, 2)}, \
-		{NAME3(mode, 3)}, {NAME3(mode, 4)}};
+	TILE_ROW6(mode, 1) TILE_ROW6(mode, 2) TILE_ROW3(mode, 3) TILE_ROW3(mode, 4) \
+	static const FN(tile_fn) FN(tiles_##mode)[MR][NV_LOW] = { \
+		{NAME6(mode, 1)}, {NAME6(mode, 2)}, {NAME3(mode, 3)}, {NAME3(mode, 4)}};
 #else
 #error "TILES lists the heights 4 and 8"
 #endif
+/* clang-format on */
 
 TILES(B_OFFSETS)
 TILES(B_PANEL)
