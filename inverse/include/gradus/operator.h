@@ -54,7 +54,8 @@ GR_API int gr_operator_count(void);
 GR_API const char *gr_operator_list_name(int i);
 GR_API const char *gr_operator_list_help(int i);
 
-/* A x: x [N,C,H,W] in f32 or f64 -> [N,C',H',W']; with keys bound, N must be their number. */
+/* A x: x [N,C,H,W] in f32 or f64 -> [N,C',H',W']. For operators that draw a mask per image N is
+ * the number of keys. */
 GR_API gr_tensor *gr_operator_apply(const gr_operator *A, gr_tensor *x);
 /* A^T y: y [N,C',H',W'] -> [N,C,H,W]. GR_EUNSUPPORTED when A is not linear. */
 GR_API gr_tensor *gr_operator_adjoint(const gr_operator *A, gr_tensor *y);
