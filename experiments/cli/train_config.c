@@ -65,6 +65,8 @@ static gr_status derive_unet(train_options *o)
 		.use_scale_shift_norm = true,
 		.norm_groups = o->groups,
 	};
+	if (u->num_head_channels == 0) /* every width is a multiple of it, whole multipliers given */
+		u->num_head_channels = o->base % 32 == 0 ? 32 : o->base;
 	/* Four channels a group at the narrowest level, 32 groups at most, as in wide networks. */
 	if (u->norm_groups == 0)
 		u->norm_groups = o->base >= 128 ? 32 : o->base >= 4 ? o->base / 4 : 1;
@@ -102,10 +104,11 @@ static gr_status derive_rate(train_options *o)
 gr_status gr__train_derive(train_options *o)
 {
 	if (o->batch < 1 || o->seed < 0 || o->base < 1 || o->blocks < 1 || o->groups < 0 ||
-		o->steps < 0 || !(o->epochs > 0.0) || !(o->clip >= 0.0) || !(o->weight_decay >= 0.0))
+		o->head_channels < 0 || o->steps < 0 || !(o->epochs > 0.0) || !(o->clip >= 0.0) ||
+		!(o->weight_decay >= 0.0))
 		return gr_error_set(GR_EARG,
 			"--batch, --base, --blocks and --epochs are positive, --seed, "
-			"--groups, --steps, --clip and --weight-decay not negative");
+			"--groups, --head-channels, --steps, --clip and --weight-decay not negative");
 	if (o->steps == 0)
 		o->steps = (int64_t)ceil(o->epochs * (double)o->info.count / (double)o->batch);
 	gr_status status = derive_rate(o);
