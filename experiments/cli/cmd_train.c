@@ -2,8 +2,12 @@
  * gradus train unet: a diffusion prior from a folder of images.
  *
  * The network learns eps (Ho et al. 2020, eq. 14): images in [-1,1], t uniform in 0..T-1 with
- * T = 1000, x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) eps, loss mean |eps_theta(x_t, t) - eps|^2. Image
- * order, t and eps are functions of (seed, step), so a run repeats and resumes to the bit.
+ * T = 1000, x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) eps, loss mean |eps_theta(x_t, t) - eps|^2. Or, with
+ * --prediction v, v = sqrt(A_t) eps - sqrt(1 - A_t) x_0 (Salimans and Ho 2022): x_0 from eps has an
+ * error sqrt(1/A_t - 1) times that of eps, 157 at t = 999, so that a short run leaves noise in its
+ * samples; from v the factor is at most 1.
+ *
+ * Image order, t and eps are functions of (seed, step), so a run repeats and resumes to the bit.
  *
  * In the output folder: config.json, log.csv, checkpoints, ema.safetensors (f32, at every
  * checkpoint), samples-STEP.png, and at the end weights.safetensors (f16 average): with
@@ -56,7 +60,8 @@ static gr_status draw_times(const run_state *s, gr_key key, gr_tensor *t, gr_ten
 	return GR_OK;
 }
 
-/* mean (eps_theta(x_t, t) - eps)^2 over the batch of this step */
+/* mean |net(x_t, t) - target|^2 over the batch of this step; target is eps or
+ * v = sqrt(A_t) eps - sqrt(1 - A_t) x_0. */
 static gr_tensor *loss_at(int64_t step, gr_key key, void *ctx)
 {
 	const run_state *s = ctx;
@@ -71,7 +76,10 @@ static gr_tensor *loss_at(int64_t step, gr_key key, void *ctx)
 		return NULL;
 	gr_tensor *x_t = gr_muladd(x0, signal, gr_mul(eps, noise));
 	gr_tensor *prediction = gr_unet_forward(s->net, x_t, t, NULL);
-	return gr_mean(gr_square(gr_sub(prediction, eps)), GR_ALL_AXES, false);
+	gr_tensor *target = eps;
+	if (s->o->predict == GR_PREDICT_V)
+		target = gr_sub(gr_mul(eps, signal), gr_mul(x0, noise));
+	return gr_mean(gr_square(gr_sub(prediction, target)), GR_ALL_AXES, false);
 }
 
 static gr_status path_in(char path[MAX_PATH], const run_state *s, const char *name)
@@ -108,7 +116,8 @@ static gr_status write_samples(run_state *s, int64_t done)
 		return status;
 	/* The same noise each time, so that grids can be compared. */
 	gr_key key = gr_key_fold_name(gr_key_seed((uint64_t)s->o->seed), "grid");
-	status = gr__sample_grid(path, s->net, GR_OPTS(gr_grid_opts, .key = key));
+	status = gr__sample_grid(path, s->net,
+		GR_OPTS(gr_grid_opts, .key = key, .prediction = s->o->predict));
 	gr_status back = gr_ema_swap(ema);
 	return status ? status : back;
 }
@@ -256,6 +265,8 @@ int gr_cmd_train(int argc, char **argv)
 	const gr_arg args[] = {
 		{"data", GR_ARG_STRING, NULL, "images: a folder, a file, or the word fashion", &o.data},
 		{"output", GR_ARG_STRING, NULL, "folder to write to", &o.output},
+		{"prediction", GR_ARG_STRING, "eps",
+			"what the network learns: eps, or v = sqrt(A) eps - sqrt(1-A) x0", &o.prediction},
 		{"epochs", GR_ARG_DOUBLE, "3", "passes over the images", &o.epochs},
 		{"steps", GR_ARG_INT, NULL, "number of steps, in place of --epochs", &o.steps},
 		{"batch", GR_ARG_INT, "64", "images a step", &o.batch},

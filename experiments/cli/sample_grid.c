@@ -17,13 +17,13 @@ static gr_status lent_predict(void *self, const gr_prior *p, gr_prior_call *call
 	return call->prediction ? GR_OK : gr_error_code();
 }
 
-static gr_prior *lend(gr_unet *net)
+static gr_prior *lend(gr_unet *net, gr_prediction prediction)
 {
 	static const gr_prior_table table = {.name = "unet in training", .predict = lent_predict};
 	const gr_unet_config *c = gr_unet_get_config(net);
 	return gr_prior_new(&table, net,
 		GR_OPTS(gr_prior_opts, .channels = c->in_channels, .height = c->image_size,
-			.width = c->image_size));
+			.width = c->image_size, .prediction = prediction));
 }
 
 static gr_status draw(const char *path, const gr_prior *prior, int64_t columns, gr_key key)
@@ -51,7 +51,7 @@ gr_status gr__sample_grid(const char *path, gr_unet *net, const gr_grid_opts *op
 	int64_t columns = opts->columns ? opts->columns : 8;
 	if (columns < 1 || columns * columns > MAX_SAMPLES)
 		return gr_error_set(GR_EARG, "sample grid: %lld columns", (long long)columns);
-	gr_prior *prior = lend(net);
+	gr_prior *prior = lend(net, opts->prediction);
 	if (!prior)
 		return gr_error_code();
 	bool recording = gr_set_recording(false);

@@ -111,6 +111,9 @@ gr_status gr__train_derive(train_options *o)
 			"--groups, --head-channels, --steps, --clip and --weight-decay not negative");
 	if (o->steps == 0)
 		o->steps = (int64_t)ceil(o->epochs * (double)o->info.count / (double)o->batch);
+	if (strcmp(o->prediction, "eps") != 0 && strcmp(o->prediction, "v") != 0)
+		return gr_error_set(GR_EARG, "--prediction '%s' is not eps or v", o->prediction);
+	o->predict = strcmp(o->prediction, "v") == 0 ? GR_PREDICT_V : GR_PREDICT_EPS;
 	gr_status status = derive_rate(o);
 	return status ? status : derive_unet(o);
 }
@@ -140,7 +143,7 @@ void gr__train_config_write(FILE *f, const train_options *o, bool identity)
 	fprintf(f,
 		"\t\"channels\": %" PRId64 ",\n\t\"height\": %" PRId64 ",\n\t\"width\": %" PRId64 ",\n",
 		o->info.channels, o->info.height, o->info.width);
-	fprintf(f, "\t\"range\": [-1, 1],\n\t\"prediction\": \"eps\",\n");
+	fprintf(f, "\t\"range\": [-1, 1],\n\t\"prediction\": \"%s\",\n", o->prediction);
 	fprintf(f, "\t\"schedule\": { \"kind\": \"linear\", \"steps\": 1000 },\n");
 	write_unet(f, &o->unet);
 	fprintf(f, "\t\"data\": { \"path\": ");

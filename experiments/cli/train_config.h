@@ -9,11 +9,12 @@
 
 #include "gradus/dataset.h"
 #include "gradus/optim.h"
+#include "gradus/prior.h"
 #include "gradus/unet.h"
 
 typedef struct train_options {
 	/* as typed */
-	const char *data, *output, *mult, *attention, *lr_decay, *precision;
+	const char *data, *output, *mult, *attention, *lr_decay, *precision, *prediction;
 	double epochs, lr, clip, weight_decay, ema, checkpoint_minutes;
 	int64_t steps, batch, warmup, seed, base, blocks, groups, head_channels, image_size, limit;
 	int64_t checkpoint_every, sample_every, threads;
@@ -21,6 +22,7 @@ typedef struct train_options {
 	/* derived */
 	gr_unet_config unet;
 	gr_lr_opts rate;
+	gr_prediction predict;
 	gr_dataset_info info;
 } train_options;
 
