@@ -16,12 +16,12 @@
  */
 #include "conv_priv.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
+#include "slots.h"
 
 /* Pixels of a tile; multiply-adds of the whole below which no threads are woken. */
 #define TILE_PIXELS 512
@@ -80,6 +80,7 @@ typedef struct conv_plan {
 	int64_t col_tiles;
 	int64_t co_part; /* output channels of a task */
 	int64_t co_parts;
+	int64_t aside;    /* elements of y computed aside: tiles that are not runs of pixels in y */
 	int64_t r_min;    /* lowest row offset of a tap */
 	int64_t span;     /* input rows of a tile */
 	int64_t q_rows;   /* of these, rows of one remainder mod sh */
@@ -108,6 +109,8 @@ static void make_plan(conv_plan *p, const gr_conv_low *l, int64_t mr, int64_t li
 		tasks < FEW_TASKS ? min64(ceil_div(FEW_TASKS, tasks), ceil_div(l->co, 4 * mr)) : 1;
 	p->co_part = ceil_div(ceil_div(l->co, parts), mr) * mr;
 	p->co_parts = ceil_div(l->co, p->co_part);
+	const bool runs = l->y_col == 1 && (p->rows == 1 || l->y_row == p->cols);
+	p->aside = runs ? 0 : ceil_div(p->co_part * p->rows * p->cols, line) * line;
 	p->r_min = min64(0, (l->nr - 1) * l->dr);
 	p->span = (p->rows - 1) * l->sh + max64(0, l->nr - 1) * (l->dr < 0 ? -l->dr : l->dr) + 1;
 	p->q_rows = ceil_div(p->span, l->sh);

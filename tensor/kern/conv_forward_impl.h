@@ -9,7 +9,7 @@ typedef struct FN(conv_run) {
 	const int64_t *off;
 	const T *bias;
 	T *y;
-	atomic_int status;
+	gr_slots slots; /* of each task: the tile of y if it is computed aside, then the rows of x */
 } FN(conv_run);
 
 typedef struct FN(conv_tile) {
@@ -138,30 +138,20 @@ static void FN(conv_task)(int64_t task, void *ctx)
 	if (t.rows <= 0)
 		return;
 	const int64_t pixels = t.rows * t.cols;
-	const bool dense = l->y_col == 1 && (t.rows == 1 || l->y_row == t.cols);
-	const int64_t aside = dense ? 0 : t.co * pixels;
-	T *buffer = NULL;
-	const int64_t need = aside + (p->direct ? 0 : p->cb * p->c_stride);
-	if (need > 0) {
-		buffer = gr__pool_alloc((size_t)need * sizeof(T));
-		if (!buffer) {
-			atomic_store(&run->status, GR_EMEM);
-			return;
-		}
-	}
+	T *slot = gr__slots_take(&run->slots);
 	T *y = run->y + ((t.sample * l->groups + t.group) * l->co + t.o0) * l->y_plane +
 		t.i0 * l->y_row + t.j0 * l->y_col;
-	if (dense) {
-		FN(run_tile)(run, &t, buffer, y, l->y_plane);
+	if (p->aside == 0) {
+		FN(run_tile)(run, &t, slot, y, l->y_plane);
 	} else {
-		FN(run_tile)(run, &t, buffer + aside, buffer, pixels);
+		FN(run_tile)(run, &t, slot + p->aside, slot, pixels);
 		for (int64_t o = 0; o < t.co; o++)
 			for (int64_t i = 0; i < t.rows; i++)
 				for (int64_t j = 0; j < t.cols; j++)
 					y[o * l->y_plane + i * l->y_row + j * l->y_col] =
-						buffer[o * pixels + i * t.cols + j];
+						slot[o * pixels + i * t.cols + j];
 	}
-	gr__pool_free(buffer);
+	gr__slots_give(&run->slots, slot);
 }
 
 gr_status FN(gr__conv_low_run)(const gr_conv_low *l, const T *x, const T *w, const T *bias, T *y)
@@ -175,16 +165,20 @@ gr_status FN(gr__conv_low_run)(const gr_conv_low *l, const T *x, const T *w, con
 	run.wpack = gr__pool_alloc((size_t)(l->groups * p->co_round * l->ci * taps) * sizeof(T) + 64);
 	int64_t *off = gr__pool_alloc((size_t)(p->cb * taps) * sizeof(int64_t) + 64);
 	run.off = off;
-	if (run.wpack && off) {
+	const int64_t tasks = l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts;
+	const int64_t slot = p->aside + (p->direct ? 0 : p->cb * p->c_stride);
+	gr_status status = run.wpack && off ? GR_OK : GR_EMEM;
+	if (status == GR_OK)
+		status = gr__slots_open(&run.slots, tasks, (size_t)slot * sizeof(T));
+	if (status == GR_OK) {
 		fill_offsets(p, off);
 		const int64_t work = l->n * l->groups * l->co * l->ci * taps * l->ho * l->wo;
 		for_tasks(l->groups * p->blocks, l->groups * l->co * l->ci * taps * PACK_COST,
 			FN(pack_weights), &run);
-		for_tasks(l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts, work, FN(conv_task),
-			&run);
+		for_tasks(tasks, work, FN(conv_task), &run);
+		gr__slots_close(&run.slots);
 	}
-	const bool ok = run.wpack && off;
 	gr__pool_free(run.wpack);
 	gr__pool_free(off);
-	return ok ? atomic_load(&run.status) : GR_EMEM;
+	return status;
 }

@@ -14,13 +14,13 @@
  */
 #include "conv.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
+#include "slots.h"
 
 #define CHUNK_PIXELS 512
 /* Depth of one product; a panel of B of this depth stays in the first-level cache. */
@@ -75,6 +75,10 @@ typedef struct wgrad_plan {
 	int64_t in_rows; /* rows and columns of x under a chunk, of one sample */
 	int64_t in_cols;
 	int64_t pixel; /* elements of the x buffer from one pixel to the next */
+	/* elements of the workspace of a task */
+	int64_t gy_size;
+	int64_t x_size;
+	int64_t lines;
 } wgrad_plan;
 
 static void make_plan(wgrad_plan *p, const gr_conv_geom *g, int64_t mr, int64_t nr, int64_t line)
@@ -107,6 +111,10 @@ static void make_plan(wgrad_plan *p, const gr_conv_geom *g, int64_t mr, int64_t 
 	/* An odd number of lines, lest a tile's run of every pixel fall into the same cache sets. */
 	if (p->pixel > nr)
 		p->pixel = (ceil_div(p->pixel, line) | 1) * line;
+	const int64_t most = p->nn * p->rows * p->cols;
+	p->gy_size = ceil_div(ceil_div(min64(p->k_part, p->kg), mr) * mr * most, line) * line;
+	p->x_size = (p->columns ? most : p->nn * p->in_rows * p->in_cols) * p->pixel;
+	p->lines = p->columns ? p->rows * p->cols * p->cg * p->taps : 0;
 }
 
 static void fill_offsets(const wgrad_plan *p, int64_t *off)

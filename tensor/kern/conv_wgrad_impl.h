@@ -8,7 +8,7 @@ typedef struct FN(wgrad_run) {
 	const int64_t *off;
 	T *acc; /* [part][group][tap][kg][cg], or [part][group][kg][cg r s] with x_col */
 	T *gw;
-	atomic_int status;
+	gr_slots slots; /* of each task: packed gy, packed x, lines of x_col */
 } FN(wgrad_run);
 
 typedef struct FN(wgrad_chunk) {
@@ -171,16 +171,8 @@ static void FN(wgrad_task)(int64_t task, void *ctx)
 	const int64_t group = task % g->groups;
 	const int64_t part = task / g->groups;
 	const int64_t size[2] = {min64(p->k_part, p->kg - k0), min64(p->c_part, p->cg - c0)};
-	const int64_t most = p->nn * p->rows * p->cols;
-	const int64_t gy_size = ceil_div(size[0], run->kern->mr) * run->kern->mr * most;
-	const int64_t x_size = (p->columns ? most : p->nn * p->in_rows * p->in_cols) * p->pixel;
-	const int64_t lines = p->columns ? p->rows * p->cols * p->cg * p->taps : 0;
-	T *gy_pack = gr__pool_alloc((size_t)(gy_size + x_size + lines) * sizeof(T));
-	if (!gy_pack) {
-		atomic_store(&run->status, GR_EMEM);
-		return;
-	}
-	T *x_pack = gy_pack + gy_size;
+	T *gy_pack = gr__slots_take(&run->slots);
+	T *x_pack = gy_pack + p->gy_size;
 	T *acc = run->acc + (part * g->groups + group) * p->kg * p->cg * p->taps;
 	acc += k0 * p->cg * (p->columns ? p->taps : 1) + c0;
 	const int64_t chunks = p->n_chunks * p->row_chunks * p->col_chunks;
@@ -190,12 +182,12 @@ static void FN(wgrad_task)(int64_t task, void *ctx)
 		const FN(wgrad_chunk) h = FN(chunk_at)(p, group, q);
 		FN(pack_gy)(run, &h, k0, size[0], gy_pack);
 		if (p->columns)
-			FN(pack_columns)(run, &h, x_pack + x_size, x_pack);
+			FN(pack_columns)(run, &h, x_pack + p->x_size, x_pack);
 		else
 			FN(pack_x)(run, &h, c0, size[1], x_pack);
 		FN(add_chunk)(run, &h, gy_pack, x_pack, acc, size, q > begin);
 	}
-	gr__pool_free(gy_pack);
+	gr__slots_give(&run->slots, gy_pack);
 }
 
 /* Adds the parts of one output channel, in order, and puts the taps innermost. */
@@ -244,14 +236,18 @@ gr_status FN(gr__conv_weight_grad)(const gr_conv_geom *g, const T *gy, const T *
 	int64_t *off = gr__pool_alloc((size_t)(p->nn * p->rows * p->cols) * sizeof(int64_t));
 	run.off = off;
 	run.acc = gr__pool_alloc((size_t)(p->parts * size) * sizeof(T));
-	if (off && run.acc) {
+	const int64_t tasks = p->parts * g->groups * p->k_parts * p->c_parts;
+	const int64_t slot = p->gy_size + p->x_size + p->lines;
+	gr_status status = off && run.acc ? GR_OK : GR_EMEM;
+	if (status == GR_OK)
+		status = gr__slots_open(&run.slots, tasks, (size_t)slot * sizeof(T));
+	if (status == GR_OK) {
 		fill_offsets(p, off);
-		gr__par_for(p->parts * g->groups * p->k_parts * p->c_parts, FN(wgrad_task), &run);
-		if (atomic_load(&run.status) == GR_OK)
-			gr__par_for(g->k, FN(reduce_task), &run);
+		gr__par_for(tasks, FN(wgrad_task), &run);
+		gr__par_for(g->k, FN(reduce_task), &run);
+		gr__slots_close(&run.slots);
 	}
-	const bool ok = off && run.acc;
 	gr__pool_free(off);
 	gr__pool_free(run.acc);
-	return ok ? atomic_load(&run.status) : GR_EMEM;
+	return status;
 }

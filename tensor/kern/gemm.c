@@ -5,11 +5,10 @@
  */
 #include "gemm.h"
 
-#include <stdatomic.h>
-
 #include "isa.h"
 #include "par.h"
 #include "pool.h"
+#include "slots.h"
 
 /* Multiply-adds below which packing does not pay, and below which a fork does not. */
 #define DIRECT_WORK ((int64_t)1 << 19)
@@ -45,6 +44,14 @@ static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx),
 	for (int64_t i = 0; i < n; i++)
 		fn(i, ctx);
 }
+
+/* How a product is computed; a function of its shape and strides. */
+typedef enum path {
+	DIRECT, /* operands read where they are */
+	COPIED, /* the same, after B has been given rows of unit stride */
+	THIN,   /* A packed; B packed by the task that reads it, since no other does */
+	PACKED, /* A and B packed */
+} path;
 
 #define T float
 #define FN(name) name##_f32

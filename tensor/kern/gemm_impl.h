@@ -15,15 +15,20 @@ typedef struct FN(product) {
 	int64_t crs;
 	int64_t ccs;
 	bool add;
-	/* packed operands of the part of k in work */
+	path path;
+	bool swapped; /* computed as C^T = B^T A^T */
+	bool serial;  /* in a task of a batch: its workspace is for one thread */
+	bool aside;   /* C has no unit stride: computed in the workspace, then copied */
+	int64_t copy; /* elements of the copy of B */
+	int64_t part; /* of k packed at a time */
 	T *apack;
 	T *bpack;
-	int64_t mround; /* m, n rounded up to whole panels */
+	gr_slots *slots; /* for THIN, the panels of B of each task; NULL: bpack serves */
+	int64_t mround;  /* m, n rounded up to whole panels */
 	int64_t nround;
 	int64_t tile_n;
 	int64_t mtiles;
 	int64_t ntiles;
-	atomic_int status;
 } FN(product);
 
 const FN(gr_gemm_kern) * FN(gr__gemm_kern)(void)
@@ -93,53 +98,38 @@ static void FN(packed_task)(int64_t task, void *ctx)
 	}
 }
 
-/* The same with one tile of rows: B is read once, so it is packed where it is used. */
 static void FN(thin_task)(int64_t task, void *ctx)
 {
-	FN(product) *p = ctx;
+	const FN(product) *p = ctx;
 	const int64_t j = task * p->tile_n;
 	const int64_t n = min64(p->tile_n, p->n - j);
-	T *bpack = gr__pool_alloc((size_t)(GR_GEMM_KC * p->tile_n) * sizeof(T));
-	if (!bpack) {
-		atomic_store(&p->status, GR_EMEM);
-		return;
-	}
+	T *bpack = p->slots ? gr__slots_take(p->slots) : p->bpack;
 	for (int64_t kb = 0; kb < p->k; kb += GR_GEMM_KC) {
 		const int64_t kc = min64(GR_GEMM_KC, p->k - kb);
 		p->kern->pack_b(n, kc, p->b + kb * p->brs + j * p->bcs, p->brs, p->bcs, bpack);
 		p->kern->block_panel(p->m, n, kc, p->apack + kb * p->mround, bpack, p->c + j, p->crs,
 			p->add || kb > 0);
 	}
-	gr__pool_free(bpack);
+	if (p->slots)
+		gr__slots_give(p->slots, bpack);
 }
 
-static gr_status FN(run_packed)(FN(product) * p)
+static void FN(run_packed)(FN(product) * p)
 {
 	const int64_t k = p->k;
-	const int64_t mr = p->kern->mr;
-	const bool thin = p->mtiles == 1;
-	p->mround = ceil_div(p->m, mr) * mr;
-	p->nround = thin ? 0 : ceil_div(p->n, p->kern->nr) * p->kern->nr;
-	const int64_t deep = PACK_LIMIT / (p->mround + p->nround) / GR_GEMM_KC * GR_GEMM_KC;
-	const int64_t part = min64(k, deep > GR_GEMM_KC ? deep : GR_GEMM_KC);
-	p->apack = gr__pool_alloc((size_t)(part * p->mround) * sizeof(T));
-	p->bpack = thin ? NULL : gr__pool_alloc((size_t)(part * p->nround) * sizeof(T));
-	const bool ok = p->apack && (thin || p->bpack);
-	for (int64_t k0 = 0; k0 < k && ok; k0 += part) {
-		p->k = min64(part, k - k0);
+	for (int64_t k0 = 0; k0 < k; k0 += p->part) {
+		p->k = min64(p->part, k - k0);
 		const int64_t blocks = ceil_div(p->k, GR_GEMM_KC);
-		const int64_t work = p->m * p->n * p->k;
+		const int64_t work = p->serial ? 0 : p->m * p->n * p->k;
 		for_tasks(blocks * p->mtiles, work, FN(pack_a_task), p);
-		if (!thin)
+		if (p->path == PACKED)
 			for_tasks(blocks * p->ntiles, work, FN(pack_b_task), p);
-		for_tasks(p->mtiles * p->ntiles, work, thin ? FN(thin_task) : FN(packed_task), p);
-		p->a += part * p->acs;
-		p->b += part * p->brs;
+		for_tasks(p->mtiles * p->ntiles, work, p->path == PACKED ? FN(packed_task) : FN(thin_task),
+			p);
+		p->a += p->part * p->acs;
+		p->b += p->part * p->brs;
 		p->add = true;
 	}
-	gr__pool_free(p->apack);
-	gr__pool_free(p->bpack);
-	return ok ? atomic_load(&p->status) : GR_EMEM;
 }
 
 static void FN(direct_task)(int64_t task, void *ctx)
@@ -151,71 +141,31 @@ static void FN(direct_task)(int64_t task, void *ctx)
 		p->ars, p->acs, p->b + j, p->brs, p->c + i * p->crs + j, p->crs, p->add);
 }
 
-/* B read in place; where its rows have no unit stride, from a copy that does. */
-static gr_status FN(run_direct)(FN(product) * p)
+static void FN(copy_b)(FN(product) * p, T *dst)
 {
-	T stack[STACK_B];
-	T *copy = NULL;
-	if (p->bcs != 1) {
-		T *dst = stack;
-		if (p->k * p->n > STACK_B) {
-			copy = gr__pool_alloc((size_t)(p->k * p->n) * sizeof(T));
-			if (!copy)
-				return GR_EMEM;
-			dst = copy;
-		}
-		if (p->brs == 1) {
-			p->kern->transpose(p->n, p->k, p->b, p->bcs, dst, p->n);
-		} else {
-			for (int64_t k = 0; k < p->k; k++)
-				for (int64_t j = 0; j < p->n; j++)
-					dst[k * p->n + j] = p->b[k * p->brs + j * p->bcs];
-		}
-		p->b = dst;
-		p->brs = p->n;
-		p->bcs = 1;
+	if (p->brs == 1) {
+		p->kern->transpose(p->n, p->k, p->b, p->bcs, dst, p->n);
+	} else {
+		for (int64_t k = 0; k < p->k; k++)
+			for (int64_t j = 0; j < p->n; j++)
+				dst[k * p->n + j] = p->b[k * p->brs + j * p->bcs];
 	}
-	for_tasks(p->mtiles * p->ntiles, p->m * p->n * p->k, FN(direct_task), p);
-	gr__pool_free(copy);
-	return GR_OK;
+	p->b = dst;
+	p->brs = p->n;
+	p->bcs = 1;
 }
 
-/* Needs unit stride along the rows of C. */
-static gr_status FN(run_rows)(FN(product) * p)
+static void FN(copy_c)(const FN(product) * p, T *aside, bool back)
 {
-	p->kern = FN(gr__gemm_kern)();
-	p->tile_n = TILE_NR * p->kern->nr;
-	p->mtiles = ceil_div(p->m, TILE_M);
-	p->ntiles = ceil_div(p->n, p->tile_n);
-	const bool thin = p->bcs == 1 && (p->m <= p->kern->mr || p->n <= p->kern->nr);
-	const int64_t work = p->m * p->n * p->k;
-	if (thin || (work <= DIRECT_WORK && (p->bcs == 1 || p->k * p->n <= COPY_B)))
-		return FN(run_direct)(p);
-	return FN(run_packed)(p);
-}
-
-/* C without a unit stride: computed aside. */
-static gr_status FN(run_strided)(FN(product) * p)
-{
-	T *c = p->c;
-	T *aside = gr__pool_alloc((size_t)(p->m * p->n) * sizeof(T));
-	if (!aside)
-		return GR_EMEM;
-	FN(product) q = *p;
-	q.c = aside;
-	q.crs = p->n;
-	q.ccs = 1;
-	if (p->add)
-		for (int64_t i = 0; i < p->m; i++)
-			for (int64_t j = 0; j < p->n; j++)
-				aside[i * p->n + j] = c[i * p->crs + j * p->ccs];
-	const gr_status status = FN(run_rows)(&q);
-	if (status == GR_OK)
-		for (int64_t i = 0; i < p->m; i++)
-			for (int64_t j = 0; j < p->n; j++)
-				c[i * p->crs + j * p->ccs] = aside[i * p->n + j];
-	gr__pool_free(aside);
-	return status;
+	for (int64_t i = 0; i < p->m; i++)
+		for (int64_t j = 0; j < p->n; j++) {
+			T *c = p->c + i * p->crs + j * p->ccs;
+			T *q = aside + i * p->n + j;
+			if (back)
+				*c = *q;
+			else
+				*q = *c;
+		}
 }
 
 static void FN(swap_operands)(FN(product) * p)
@@ -231,19 +181,109 @@ static void FN(swap_operands)(FN(product) * p)
 	p->bcs = q.ars;
 	p->crs = q.ccs;
 	p->ccs = q.crs;
+	p->swapped = true;
+}
+
+/* Brings C to unit stride along its rows and chooses the path; m, n, k > 0. */
+static void FN(choose)(FN(product) * p)
+{
+	/* C^T = B^T A^T, the same bits. A column vector is better computed as a row. */
+	const bool column = p->n == 1 && p->crs == 1;
+	if (column || (p->n > 1 && p->ccs != 1 && (p->crs == 1 || p->m == 1)))
+		FN(swap_operands)(p);
+	if (p->m == 1)
+		p->crs = p->n;
+	if (p->n == 1) {
+		p->ccs = 1;
+		p->bcs = 1;
+	}
+	p->aside = p->ccs != 1;
+	p->kern = FN(gr__gemm_kern)();
+	p->tile_n = TILE_NR * p->kern->nr;
+	p->mtiles = ceil_div(p->m, TILE_M);
+	p->ntiles = ceil_div(p->n, p->tile_n);
+	const bool narrow = p->m <= p->kern->mr || p->n <= p->kern->nr;
+	const bool little = p->m * p->n * p->k <= DIRECT_WORK;
+	if (p->bcs == 1 && (narrow || little)) {
+		p->path = DIRECT;
+		return;
+	}
+	p->copy = p->k * p->n;
+	if (little && p->copy <= COPY_B) {
+		p->path = COPIED;
+		return;
+	}
+	p->path = p->mtiles == 1 ? THIN : PACKED;
+	p->mround = ceil_div(p->m, p->kern->mr) * p->kern->mr;
+	p->nround = ceil_div(p->n, p->kern->nr) * p->kern->nr;
+	const int64_t held = p->mround + (p->path == PACKED ? p->nround : 0);
+	const int64_t deep = PACK_LIMIT / held / GR_GEMM_KC * GR_GEMM_KC;
+	p->part = min64(p->k, deep > GR_GEMM_KC ? deep : GR_GEMM_KC);
+}
+
+static int64_t FN(whole_lines)(int64_t elements)
+{
+	const int64_t line = 64 / (int64_t)sizeof(T);
+	return ceil_div(elements, line) * line;
+}
+
+/* Elements of B's panels that a task of the path THIN needs. */
+static int64_t FN(thin_size)(const FN(product) * p)
+{
+	return GR_GEMM_KC * min64(p->tile_n, p->nround);
+}
+
+/* Elements of workspace that run() needs. */
+static int64_t FN(space)(const FN(product) * p)
+{
+	int64_t size = p->aside ? FN(whole_lines)(p->m * p->n) : 0;
+	switch (p->path) {
+	case DIRECT: break;
+	case COPIED: size += p->copy > STACK_B ? p->copy : 0; break;
+	case THIN:
+		size += FN(whole_lines)(p->part * p->mround) + (p->slots ? 0 : FN(thin_size)(p));
+		break;
+	case PACKED: size += FN(whole_lines)(p->part * p->mround) + p->part * p->nround; break;
+	}
+	return size;
+}
+
+static void FN(run)(const FN(product) * product, T *space)
+{
+	FN(product) p = *product;
+	T stack[STACK_B];
+	if (p.aside) {
+		if (p.add)
+			FN(copy_c)(product, space, false);
+		p.c = space;
+		p.crs = p.n;
+		p.ccs = 1;
+		space += FN(whole_lines)(p.m * p.n);
+	}
+	if (p.path == COPIED)
+		FN(copy_b)(&p, p.copy > STACK_B ? space : stack);
+	if (p.path == THIN || p.path == PACKED) {
+		p.apack = space;
+		p.bpack = space + FN(whole_lines)(p.part * p.mround);
+		FN(run_packed)(&p);
+	} else {
+		for_tasks(p.mtiles * p.ntiles, p.serial ? 0 : p.m * p.n * p.k, FN(direct_task), &p);
+	}
+	if (p.aside)
+		FN(copy_c)(product, p.c, true);
+}
+
+/* k = 0: a sum of nothing. */
+static void FN(clear)(const FN(product) * p)
+{
+	for (int64_t i = 0; i < p->m && !p->add; i++)
+		for (int64_t j = 0; j < p->n; j++)
+			p->c[i * p->crs + j * p->ccs] = 0;
 }
 
 gr_status FN(gr__gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars, int64_t acs,
 	const T *b, int64_t brs, int64_t bcs, T *c, int64_t crs, int64_t ccs, bool accumulate)
 {
-	if (m <= 0 || n <= 0)
-		return GR_OK;
-	if (k <= 0) {
-		for (int64_t i = 0; i < m && !accumulate; i++)
-			for (int64_t j = 0; j < n; j++)
-				c[i * crs + j * ccs] = 0;
-		return GR_OK;
-	}
 	FN(product)
 	p = {.m = m,
 		.n = n,
@@ -258,41 +298,54 @@ gr_status FN(gr__gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars,
 		.crs = crs,
 		.ccs = ccs,
 		.add = accumulate};
-	if (n == 1)
-		p.ccs = 1;
-	if (m == 1)
-		p.crs = n == 1 ? 1 : crs;
-	/* C^T = B^T A^T, the same bits. A column vector is better computed as a row. */
-	if (p.ccs != 1 && (crs == 1 || m == 1)) {
-		p.crs = 1;
-		FN(swap_operands)(&p);
-	} else if (n == 1 && crs == 1) {
-		FN(swap_operands)(&p);
+	if (m <= 0 || n <= 0)
+		return GR_OK;
+	if (k <= 0) {
+		FN(clear)(&p);
+		return GR_OK;
 	}
-	return p.ccs == 1 ? FN(run_rows)(&p) : FN(run_strided)(&p);
+	FN(choose)(&p);
+	gr_slots slots;
+	if (p.path == THIN) {
+		const size_t bytes = (size_t)FN(thin_size)(&p) * sizeof(T);
+		if (gr__slots_open(&slots, p.ntiles, bytes) != GR_OK)
+			return GR_EMEM;
+		p.slots = &slots;
+	}
+	const int64_t size = FN(space)(&p);
+	T *space = size > 0 ? gr__pool_alloc((size_t)size * sizeof(T)) : NULL;
+	const bool ok = size == 0 || space;
+	if (ok)
+		FN(run)(&p, space);
+	gr__pool_free(space);
+	if (p.path == THIN)
+		gr__slots_close(&slots);
+	return ok ? GR_OK : GR_EMEM;
 }
 
 typedef struct FN(batch) {
-	FN(product) p;
+	FN(product) p; /* the first; the others lie at these strides */
 	int64_t a_bs;
 	int64_t b_bs;
 	int64_t c_bs;
 	int64_t batch;
 	int64_t grain; /* products of one task */
-	atomic_int status;
+	gr_slots slots;
 } FN(batch);
 
 static void FN(batch_task)(int64_t task, void *ctx)
 {
 	FN(batch) *g = ctx;
-	const FN(product) *p = &g->p;
+	T *space = gr__slots_take(&g->slots);
 	const int64_t end = min64(g->batch, (task + 1) * g->grain);
 	for (int64_t i = task * g->grain; i < end; i++) {
-		const gr_status status = FN(gr__gemm)(p->m, p->n, p->k, p->a + i * g->a_bs, p->ars, p->acs,
-			p->b + i * g->b_bs, p->brs, p->bcs, p->c + i * g->c_bs, p->crs, p->ccs, p->add);
-		if (status != GR_OK)
-			atomic_store(&g->status, status);
+		FN(product) p = g->p;
+		p.a += i * g->a_bs;
+		p.b += i * g->b_bs;
+		p.c += i * g->c_bs;
+		FN(run)(&p, space);
 	}
+	gr__slots_give(&g->slots, space);
 }
 
 gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, const T *a,
@@ -306,7 +359,15 @@ gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, con
 		return FN(gr__gemm)(batch * m, n, k, a, ars, acs, b, brs, bcs, c, crs, ccs, accumulate);
 	if (a_bs == 0 && b_bs == n * bcs && c_bs == n * ccs)
 		return FN(gr__gemm)(m, batch * n, k, a, ars, acs, b, brs, bcs, c, crs, ccs, accumulate);
-	FN(batch) g = {.a_bs = a_bs, .b_bs = b_bs, .c_bs = c_bs, .batch = batch, .status = GR_OK};
+	const int64_t work = m * n * (k > 0 ? k : 1);
+	if (k <= 0 || work > BATCH_WORK) {
+		gr_status status = GR_OK;
+		for (int64_t i = 0; i < batch && status == GR_OK; i++)
+			status = FN(gr__gemm)(m, n, k, a + i * a_bs, ars, acs, b + i * b_bs, brs, bcs,
+				c + i * c_bs, crs, ccs, accumulate);
+		return status;
+	}
+	FN(batch) g = {.a_bs = a_bs, .b_bs = b_bs, .c_bs = c_bs, .batch = batch};
 	g.p = (FN(product)){.m = m,
 		.n = n,
 		.k = k,
@@ -320,13 +381,17 @@ gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, con
 		.crs = crs,
 		.ccs = ccs,
 		.add = accumulate};
-	const int64_t work = m * n * (k > 0 ? k : 1);
-	g.grain = work > SERIAL_WORK ? 1 : min64(batch, SERIAL_WORK / work);
-	if (work > BATCH_WORK) {
-		for (int64_t i = 0; i < batch; i++)
-			FN(batch_task)(i, &g);
-	} else {
-		for_tasks(ceil_div(batch, g.grain), batch * work, FN(batch_task), &g);
+	FN(choose)(&g.p);
+	g.p.serial = true;
+	if (g.p.swapped) {
+		g.a_bs = b_bs;
+		g.b_bs = a_bs;
 	}
-	return atomic_load(&g.status);
+	g.grain = work > SERIAL_WORK ? 1 : min64(batch, SERIAL_WORK / work);
+	const int64_t tasks = ceil_div(batch, g.grain);
+	if (gr__slots_open(&g.slots, tasks, (size_t)FN(space)(&g.p) * sizeof(T)) != GR_OK)
+		return GR_EMEM;
+	for_tasks(tasks, batch * work, FN(batch_task), &g);
+	gr__slots_close(&g.slots);
+	return GR_OK;
 }
