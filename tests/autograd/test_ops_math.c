@@ -74,7 +74,7 @@ static gr_tensor *power_2(gr_tensor *x)
 }
 
 /* First and second derivative at the bad point, as each record's doc says. */
-Test(ops_a, kinks_and_poles)
+Test(ops_math, kinks_and_poles)
 {
 	static const struct {
 		const char *name;
@@ -110,7 +110,7 @@ Test(ops_a, kinks_and_poles)
 	}
 }
 
-Test(ops_a, norm_at_zero_has_gradient_zero_to_second_order)
+Test(ops_math, norm_at_zero_has_gradient_zero_to_second_order)
 {
 	gr_tensor *x = VEC(0.0, 0.0, 0.0);
 	EXPECT(gradient(gr_norm(x, GR_ALL_AXES, false), x, NULL), 0.0, 0.0, 0.0);
@@ -118,7 +118,7 @@ Test(ops_a, norm_at_zero_has_gradient_zero_to_second_order)
 	EXPECT(gradient(g, x, NULL), 0.0, 0.0, 0.0);
 }
 
-Test(ops_a, extrema_share_the_gradient_among_ties)
+Test(ops_math, extrema_share_the_gradient_among_ties)
 {
 	gr_tensor *x = VEC(1.0, 3.0, 3.0, 2.0, 3.0, 1.0);
 	EXPECT(gradient(gr_max(x, GR_ALL_AXES, false), x, NULL), 0, 1.0 / 3, 1.0 / 3, 0, 1.0 / 3, 0);
@@ -126,7 +126,7 @@ Test(ops_a, extrema_share_the_gradient_among_ties)
 	cr_expect_eq(gr_item(gr_argmax(x, -1)), 1.0);
 }
 
-Test(ops_a, larger_and_smaller_give_a_tie_to_b)
+Test(ops_math, larger_and_smaller_give_a_tie_to_b)
 {
 	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
 	EXPECT(gradient(gr_maximum(a, b), a, NULL), 0.0, 0.0, 1.0);
@@ -135,7 +135,7 @@ Test(ops_a, larger_and_smaller_give_a_tie_to_b)
 	EXPECT(gradient(gr_minimum(a, b), b, NULL), 1.0, 0.0, 1.0);
 }
 
-Test(ops_a, comparisons_are_masks_and_untracked)
+Test(ops_math, comparisons_are_masks_and_untracked)
 {
 	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
 	EXPECT(gr_eq(a, b), 1.0, 0.0, 0.0);
@@ -148,7 +148,7 @@ Test(ops_a, comparisons_are_masks_and_untracked)
 	cr_expect_not(gr_is_tracked(gr_round(a)));
 }
 
-Test(ops_a, rounding)
+Test(ops_math, rounding)
 {
 	gr_tensor *x = VEC(-1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -0.1);
 	EXPECT(gr_round(x), -2.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0);
@@ -156,7 +156,7 @@ Test(ops_a, rounding)
 	EXPECT(gr_sign(VEC(-2.0, 0.0, 5.0)), -1.0, 0.0, 1.0);
 }
 
-Test(ops_a, where_hides_what_it_does_not_take)
+Test(ops_math, where_hides_what_it_does_not_take)
 {
 	gr_tensor *mask = VEC(1.0, 0.0, 0.5, 0.0);
 	gr_tensor *a = VEC(1.0, NAN, 3.0, INFINITY), *b = VEC(NAN, 6.0, NAN, 8.0);
@@ -166,7 +166,7 @@ Test(ops_a, where_hides_what_it_does_not_take)
 	EXPECT(gradient(gr_where(mask, a, b), mask, NULL), 0.0, 0.0, 0.0, 0.0);
 }
 
-Test(ops_a, masked_rules_stop_an_infinite_cotangent)
+Test(ops_math, masked_rules_stop_an_infinite_cotangent)
 {
 	gr_tensor *x = VEC(-1.0, 1.0), *g;
 	gr_tensor *c = gr_from_f64(GR_F64, (double[]){INFINITY, 2.0}, GR_DIMS(2));
@@ -177,7 +177,7 @@ Test(ops_a, masked_rules_stop_an_infinite_cotangent)
 	EXPECT(g, 0.0, 2.0);
 }
 
-Test(ops_a, saturated_activations_are_finite)
+Test(ops_math, saturated_activations_are_finite)
 {
 	gr_tensor *x = VEC(-1e4, -800.0, 800.0, 1e4);
 	EXPECT(gr_sigmoid(x), 0.0, 0.0, 1.0, 1.0);
@@ -192,7 +192,7 @@ Test(ops_a, saturated_activations_are_finite)
 	EXPECT(gr_log_softmax(VEC(1e4, 0.0)), 0.0, -1e4);
 }
 
-Test(ops_a, reductions_of_nothing)
+Test(ops_math, reductions_of_nothing)
 {
 	gr_tensor *x = gr_zeros(GR_F64, GR_DIMS(0, 2));
 	EXPECT(gr_sum(x, GR_AXES(0), false), 0.0, 0.0);
@@ -203,7 +203,7 @@ Test(ops_a, reductions_of_nothing)
 	expect_error(gr_argmax(x, 0), GR_ESHAPE, "axis 0 is empty");
 }
 
-Test(ops_a, casts_carry_gradients_between_floats_only)
+Test(ops_math, casts_carry_gradients_between_floats_only)
 {
 	gr_tensor *x = VEC(1.5, -2.0);
 	gr_tensor *y = gr_square(gr_cast(x, GR_F32));
@@ -217,7 +217,7 @@ Test(ops_a, casts_carry_gradients_between_floats_only)
 	EXPECT(gr_cast(gr_cast(x, GR_F16), GR_F64), 1.5, -2.0);
 }
 
-Test(ops_a, messages)
+Test(ops_math, messages)
 {
 	gr_tensor *x = gr_zeros(GR_F64, GR_DIMS(2, 3)), *y = gr_zeros(GR_F64, GR_DIMS(4));
 	gr_tensor *f = gr_zeros(GR_F32, GR_DIMS(2, 3)), *n = gr_zeros(GR_I64, GR_DIMS(2));
@@ -253,7 +253,7 @@ static double max_difference(gr_tensor *a, gr_tensor *b)
 	return gr_item(gr_max(gr_abs(gr_sub(a, b)), GR_ALL_AXES, false));
 }
 
-Test(ops_a, group_norm_with_silu_is_the_two_ops)
+Test(ops_math, group_norm_with_silu_is_the_two_ops)
 {
 	gr_tensor *x = gr_watch(noise(1, GR_DIMS(2, 64, 3, 3)));
 	gr_tensor *w = gr_watch(noise(2, GR_DIMS(64))), *b = gr_watch(noise(3, GR_DIMS(64)));
@@ -270,7 +270,7 @@ Test(ops_a, group_norm_with_silu_is_the_two_ops)
 }
 
 /* More scores than a tile holds: rows of one problem, then problems of a batch. */
-Test(ops_a, attention_does_not_depend_on_tiles_or_batch)
+Test(ops_math, attention_does_not_depend_on_tiles_or_batch)
 {
 	int64_t L = 1100, M = 1003, D = 5, E = 3;
 	gr_tensor *q = noise(1, GR_DIMS(L, D)), *k = noise(2, GR_DIMS(M, D));

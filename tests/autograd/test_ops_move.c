@@ -56,12 +56,12 @@ static void expect_error(gr_tensor *t, gr_status code, const char *text)
 	cr_expect_eq(gr_error_code(), code, "%s: code %d", text, gr_error_code());
 	cr_expect(strstr(gr_error_message(), text) != NULL, "\"%s\" is not in \"%s\"", text,
 		gr_error_message());
-	cr_expect(strstr(gr_error_message(), "test_ops_b.c:") != NULL, "no call site in \"%s\"",
+	cr_expect(strstr(gr_error_message(), "test_ops_move.c:") != NULL, "no call site in \"%s\"",
 		gr_error_message());
 	gr_error_clear();
 }
 
-Test(ops_b, messages_of_shape_ops)
+Test(ops_move, messages_of_shape_ops)
 {
 	gr_tensor *x = grid(3, 4), *y = grid(2, 3);
 
@@ -88,7 +88,7 @@ Test(ops_b, messages_of_shape_ops)
 	expect_error(gr_stack(2, (gr_tensor *[]){x, y}, 0), GR_ESHAPE, "concat");
 }
 
-Test(ops_b, messages_of_products)
+Test(ops_move, messages_of_products)
 {
 	gr_tensor *x = normal(GR_F32, GR_DIMS(1, 3, 8, 8)), *w = normal(GR_F32, GR_DIMS(8, 4, 3, 3));
 	gr_tensor *w3 = normal(GR_F32, GR_DIMS(8, 3, 3, 3)), *b = normal(GR_F32, GR_DIMS(7));
@@ -120,7 +120,7 @@ Test(ops_b, messages_of_products)
 	expect_error(gr_upsample_nearest2d(x, 0), GR_EARG, "factor is 0");
 }
 
-Test(ops_b, messages_of_index_ops)
+Test(ops_move, messages_of_index_ops)
 {
 	gr_tensor *x = grid(3, 4), *float_index = gr_arange(GR_F64, 2, 0.0, 1.0);
 	gr_tensor *high = gr_arange(GR_I64, 2, 2.0, 1.0), *low = gr_arange(GR_I64, 2, -1.0, 1.0);
@@ -136,7 +136,7 @@ Test(ops_b, messages_of_index_ops)
 }
 
 /* NULL in, NULL out, and the first error stays. */
-Test(ops_b, null_passes_through)
+Test(ops_move, null_passes_through)
 {
 	gr_tensor *x = grid(2, 2), *bad = gr_matmul(x, grid(3, 3));
 	char first[256];
@@ -164,7 +164,7 @@ static bool is_view(const gr_tensor *v, const gr_tensor *x)
 	return v != NULL && v->storage == x->storage;
 }
 
-Test(ops_b, views_share_storage)
+Test(ops_move, views_share_storage)
 {
 	gr_tensor *x = gr_reshape(grid(6, 4), GR_DIMS(2, 3, 4));
 
@@ -188,7 +188,7 @@ Test(ops_b, views_share_storage)
 	cr_expect(is_view(gr_reshape(gr_transpose(x, 1, 2), GR_DIMS(2, 2, 2, 3)), x));
 }
 
-Test(ops_b, slice_has_the_bounds_of_python)
+Test(ops_move, slice_has_the_bounds_of_python)
 {
 	const int64_t n = 5;
 
@@ -212,7 +212,7 @@ Test(ops_b, slice_has_the_bounds_of_python)
 	}
 }
 
-Test(ops_b, compositions)
+Test(ops_move, compositions)
 {
 	gr_tensor *x = grid(2, 3), *y = gr_mul_s(x, 10.0);
 
@@ -232,7 +232,7 @@ Test(ops_b, compositions)
 }
 
 /* Integers and bytes move too. */
-Test(ops_b, shape_ops_take_any_type)
+Test(ops_move, shape_ops_take_any_type)
 {
 	gr_tensor *x = gr_reshape(gr_arange(GR_I64, 6, 0.0, 1.0), GR_DIMS(2, 3));
 
@@ -243,7 +243,7 @@ Test(ops_b, shape_ops_take_any_type)
 
 /* --- products ------------------------------------------------------------------------------ */
 
-Test(ops_b, matmul_of_nothing_is_zero)
+Test(ops_move, matmul_of_nothing_is_zero)
 {
 	gr_tensor *y = gr_matmul(gr_zeros(GR_F32, GR_DIMS(2, 3, 0)), gr_zeros(GR_F32, GR_DIMS(0, 2)));
 
@@ -251,7 +251,7 @@ Test(ops_b, matmul_of_nothing_is_zero)
 }
 
 /* The same rows alone, as a batch, as one matrix, transposed in memory: the same bits. */
-Test(ops_b, matmul_rows_do_not_depend_on_their_batch)
+Test(ops_move, matmul_rows_do_not_depend_on_their_batch)
 {
 	gr_tensor *a = normal(GR_F32, GR_DIMS(5, 7, 300)), *b = normal(GR_F32, GR_DIMS(300, 33));
 	gr_tensor *y = gr_matmul(a, b);
@@ -312,7 +312,7 @@ static void expect_no_threads_seen(gr_tensor *(*f)(gr_tensor *, gr_tensor *), gr
 	expect_same(g[0][1], g[1][1]);
 }
 
-Test(ops_b, large_products_do_not_see_threads)
+Test(ops_move, large_products_do_not_see_threads)
 {
 	for (int k = 0; k < 2; k++) {
 		gr_dtype type = k == 0 ? GR_F32 : GR_F64;
@@ -337,7 +337,7 @@ static void expect_close(gr_tensor *single, gr_tensor *exact, double bound)
 	cr_expect_leq(gr_item(gr_max(d, GR_ALL_AXES, false)), bound);
 }
 
-Test(ops_b, large_products_in_f32_and_f64_agree)
+Test(ops_move, large_products_in_f32_and_f64_agree)
 {
 	gr_tensor *a = normal(GR_F32, GR_DIMS(130, 700)), *b = normal(GR_F32, GR_DIMS(700, 90));
 	gr_tensor *x = normal(GR_F32, GR_DIMS(2, 32, 40, 40)),
@@ -359,7 +359,7 @@ Test(ops_b, large_products_in_f32_and_f64_agree)
 }
 
 /* Output and input gradient of a sample are the same bits alone and in a batch. */
-Test(ops_b, conv_samples_do_not_depend_on_their_batch)
+Test(ops_move, conv_samples_do_not_depend_on_their_batch)
 {
 	gr_tensor *(*const forms[])(gr_tensor *, gr_tensor *) = {conv, conv_strided};
 	gr_tensor *x = normal(GR_F32, GR_DIMS(4, 16, 19, 21)),
@@ -383,7 +383,7 @@ Test(ops_b, conv_samples_do_not_depend_on_their_batch)
 }
 
 /* A transposed convolution with stride 2 and a 2 x 2 kernel of ones is nearest upsampling. */
-Test(ops_b, known_convolutions)
+Test(ops_move, known_convolutions)
 {
 	gr_tensor *x = gr_reshape(grid(4, 4), GR_DIMS(1, 1, 4, 4));
 	gr_tensor *ones = gr_full(GR_F64, GR_DIMS(1, 1, 2, 2), 1.0);

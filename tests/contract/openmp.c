@@ -61,8 +61,8 @@ int main(void)
 		return 77; /* no /proc: nothing to count */
 	int others = count_mapped("libgomp") + count_mapped("libiomp");
 	if (llvm != 1 || others != 0) {
-		fprintf(
-			stderr, "openmp: %d runtimes of LLVM and %d others, expected 1 and 0\n", llvm, others);
+		fprintf(stderr, "openmp: %d runtimes of LLVM and %d others, expected 1 and 0\n", llvm,
+			others);
 		return 1;
 	}
 	if (openblas_get_num_threads != NULL && openblas_get_num_threads() != 1) {
