@@ -10,10 +10,12 @@ static gr_tensor *leaf(double v)
 	return gr_watch(gr_scalar(GR_F64, v));
 }
 
+/* dy/dx; asserting macros may evaluate their operands twice, so call it outside them. */
 static double grad1(gr_tensor *y, gr_tensor *x)
 {
 	gr_tensor *g;
-	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_OK, "%s", gr_error_message());
+	gr_status status = gr_grad(&g, y, 1, &x, NULL);
+	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
 	return gr_item(g);
 }
 
@@ -21,7 +23,8 @@ Test(backward, cotangents_that_meet_are_summed)
 {
 	gr_tensor *x = leaf(3.0);
 	gr_tensor *y = gr_add(gr_mul(x, x), gr_mul_s(x, 5.0));
-	cr_assert_float_eq(grad1(y, x), 11.0, 1e-14);
+	double slope = grad1(y, x);
+	cr_assert_float_eq(slope, 11.0, 1e-14);
 }
 
 Test(backward, a_value_used_many_times)
@@ -35,16 +38,19 @@ Test(backward, a_value_used_many_times)
 		d *= 1.0 + 2.0 * v;
 		v += v * v;
 	}
-	cr_assert_float_eq(grad1(y, x) / d, 1.0, 1e-13);
+	double slope = grad1(y, x);
+	cr_assert_float_eq(slope / d, 1.0, 1e-13);
 }
 
 Test(backward, third_derivative)
 {
+	gr_status status;
 	gr_tensor *x = leaf(0.7);
 	gr_tensor *y = gr_sin(x);
 	for (int order = 0; order < 3; order++) {
 		gr_tensor *g;
-		cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true)), GR_OK);
+		status = gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true));
+		cr_assert_eq(status, GR_OK);
 		y = g;
 	}
 	cr_assert_float_eq(gr_item(y), -cos(0.7), 1e-13);
@@ -52,57 +58,72 @@ Test(backward, third_derivative)
 
 Test(backward, a_graph_is_consumed_once)
 {
+	gr_status status;
 	gr_tensor *x = leaf(2.0);
 	gr_tensor *y = gr_mul(x, x);
 	gr_tensor *g;
-	cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .keep_graph = true)), GR_OK);
-	cr_assert_float_eq(grad1(y, x), 4.0, 0.0);
-	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_ESTATE);
+	status = gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .keep_graph = true));
+	cr_assert_eq(status, GR_OK);
+	double slope = grad1(y, x);
+	cr_assert_float_eq(slope, 4.0, 0.0);
+	status = gr_grad(&g, y, 1, &x, NULL);
+	cr_assert_eq(status, GR_ESTATE);
 	cr_assert_not_null(strstr(gr_error_message(), "consumed"));
 }
 
 Test(backward, intermediate_tensors_can_be_asked_for)
 {
+	gr_status status;
 	gr_tensor *x = leaf(2.0);
 	gr_tensor *h = gr_mul(x, x);
 	gr_tensor *y = gr_mul_s(h, 3.0);
 	gr_tensor *ask[] = {x, h}, *g[2];
-	cr_assert_eq(gr_grad(g, y, 2, ask, NULL), GR_OK);
+	status = gr_grad(g, y, 2, ask, NULL);
+	cr_assert_eq(status, GR_OK);
 	cr_assert_float_eq(gr_item(g[0]), 12.0, 0.0);
 	cr_assert_float_eq(gr_item(g[1]), 3.0, 0.0);
 }
 
 Test(backward, unused_inputs_are_an_error_unless_allowed)
 {
+	gr_status status;
 	gr_tensor *x = leaf(2.0), *z = leaf(1.0), *g;
 	gr_tensor *y = gr_mul(x, x);
-	cr_assert_eq(gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .keep_graph = true)), GR_EARG);
+	status = gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .keep_graph = true));
+	cr_assert_eq(status, GR_EARG);
 	gr_error_clear();
-	cr_assert_eq(gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .allow_unused = true)), GR_OK);
+	status = gr_grad(&g, y, 1, &z, GR_OPTS(gr_grad_opts, .allow_unused = true));
+	cr_assert_eq(status, GR_OK);
 	cr_assert_eq(gr_item(g), 0.0);
 }
 
 Test(backward, untracked_and_null_are_errors)
 {
+	gr_status status;
 	gr_tensor *x = gr_scalar(GR_F64, 1.0), *g;
-	cr_assert_eq(gr_grad(&g, x, 1, &x, NULL), GR_EARG);
+	status = gr_grad(&g, x, 1, &x, NULL);
+	cr_assert_eq(status, GR_EARG);
 	gr_error_clear();
-	cr_assert_eq(gr_grad(&g, NULL, 1, &x, NULL), GR_EARG);
+	status = gr_grad(&g, NULL, 1, &x, NULL);
+	cr_assert_eq(status, GR_EARG);
 }
 
 Test(backward, overwritten_values_are_noticed)
 {
+	gr_status status;
 	gr_tensor *x = leaf(2.0), *g;
 	gr_tensor *y = gr_mul(x, x);
 	gr_param_update(x, gr_scalar(GR_F64, 5.0));
-	cr_assert_eq(gr_grad(&g, y, 1, &x, NULL), GR_ESTATE);
+	status = gr_grad(&g, y, 1, &x, NULL);
+	cr_assert_eq(status, GR_ESTATE);
 	cr_assert_not_null(strstr(gr_error_message(), "test_backward.c"));
 }
 
 Test(backward, stop_gradient_and_recording_off)
 {
 	gr_tensor *x = leaf(2.0);
-	cr_assert_float_eq(grad1(gr_mul(x, gr_stop_gradient(x)), x), 2.0, 0.0);
+	double slope = grad1(gr_mul(x, gr_stop_gradient(x)), x);
+	cr_assert_float_eq(slope, 2.0, 0.0);
 	bool was = gr_set_recording(false);
 	cr_assert(was);
 	cr_assert(!gr_is_tracked(gr_mul(x, x)));
@@ -120,21 +141,25 @@ Test(backward, depth_is_no_recursion)
 		y = gr_escape(next);
 		gr_scope_end();
 	}
-	cr_assert_float_eq(grad1(y, x), 1.0, 0.0);
+	double slope = grad1(y, x);
+	cr_assert_float_eq(slope, 1.0, 0.0);
 	gr_scope_end();
 }
 
 Test(backward, nothing_leaks)
 {
+	gr_status status;
 	uint64_t live = gr_memory_stats().tensors_live;
 	uint64_t bytes = gr_memory_stats().bytes_in_use;
 	gr_scope_begin();
 	gr_tensor *x = gr_watch(gr_random_normal(gr_key_seed(1), GR_F64, GR_DIMS(3, 4)));
 	gr_tensor *y = gr_sum(gr_tanh(gr_mul(x, x)), GR_ALL_AXES, false);
 	gr_tensor *g;
-	cr_assert_eq(gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true)), GR_OK);
+	status = gr_grad(&g, y, 1, &x, GR_OPTS(gr_grad_opts, .create_graph = true));
+	cr_assert_eq(status, GR_OK);
 	gr_tensor *h;
-	cr_assert_eq(gr_grad(&h, gr_sum(g, GR_ALL_AXES, false), 1, &x, NULL), GR_OK);
+	status = gr_grad(&h, gr_sum(g, GR_ALL_AXES, false), 1, &x, NULL);
+	cr_assert_eq(status, GR_OK);
 	gr_scope_end();
 	cr_assert_eq(gr_memory_stats().tensors_live, live);
 	cr_assert_eq(gr_memory_stats().bytes_in_use, bytes);
@@ -142,18 +167,15 @@ Test(backward, nothing_leaks)
 
 Test(backward, one_shot_walk_frees_what_was_saved)
 {
-	gr_tensor *x = gr_watch(gr_zeros(GR_F32, GR_DIMS(1 << 18)));
+	gr_tensor *x = gr_watch(gr_zeros(GR_F32, GR_DIMS(1 << 18))), *g;
 	gr_scope_begin();
 	gr_tensor *y = x;
-	for (int i = 0; i < 10; i++) {
-		gr_scope_begin();
-		y = gr_escape(gr_tanh(y));
-		gr_scope_end();
-	}
-	gr_tensor *loss = gr_sum(y, GR_ALL_AXES, false);
+	for (int i = 0; i < 10; i++)
+		y = gr_tanh(y);
+	gr_tensor *loss = gr_escape(gr_sum(y, GR_ALL_AXES, false));
+	gr_scope_end(); /* only the graph holds the ten results now */
 	uint64_t before = gr_memory_stats().bytes_in_use;
-	gr_tensor *g;
-	cr_assert_eq(gr_grad(&g, loss, 1, &x, NULL), GR_OK);
-	cr_assert_lt(gr_memory_stats().bytes_in_use + (5 << 20), before);
-	gr_scope_end();
+	gr_status status = gr_grad(&g, loss, 1, &x, NULL);
+	cr_assert_eq(status, GR_OK);
+	cr_assert_lt(gr_memory_stats().bytes_in_use + (8 << 20), before);
 }
