@@ -78,8 +78,8 @@ gr_status gr__gather(gr_tensor *out, const gr_tensor *x, int axis, const gr_tens
 /* out (zeroed by the call) [..., index[i], ...] += g[..., i, ...], in order of i. */
 gr_status gr__scatter_add(gr_tensor *out, const gr_tensor *g, int axis, const gr_tensor *index);
 
-/* The same for windows of pixels, x [B,H,W] contiguous: y = mean over f x f blocks; y = each pixel
- * repeated f x f times; their adjoints are one another up to the factor f*f. */
+/* Windows of pixels, x [B,H,W] contiguous: y = scale times the mean over f x f blocks; y = scale
+ * times each pixel, f x f times. They are adjoints of one another up to the factor f*f. */
 gr_status gr__pool_mean(gr_tensor *y, const gr_tensor *x, int64_t f, double scale);
 gr_status gr__repeat(gr_tensor *y, const gr_tensor *x, int64_t f, double scale);
 

@@ -5,7 +5,6 @@
  * The dims are walked in the order of the destination, merged where both sides allow. The last two
  * are handed to a loop of multi/convert.c; the ones before are the tasks.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "kern_table.h"
@@ -18,31 +17,31 @@ typedef struct copy_ctx {
 	const gr_copy_table *kern;
 	char *dst;
 	const char *src;
-	size_t dst_bytes, src_bytes;
-	int dst_log, src_log; /* of the sizes */
+	int64_t dst_bytes, src_bytes; /* of an element */
+	int dst_log, src_log;
 	void (*convert)(int64_t n, void *dst, const void *src);
 	bool transpose; /* src has unit stride along rows, dst along cols */
-	gr_walk outer;  /* dims before the last two; strides of dst */
-	int64_t outer_src[GR_MAX_DIMS];
+	gr_walk2 outer; /* the dims before the last two; a is dst, b is src */
 	int64_t rows, cols;
 	int64_t drs, dcs, srs, scs;
-	int64_t row_tiles, tile; /* rows are split too */
+	int64_t row_tile, col_tile;   /* rows and cols of a task */
+	int64_t row_tiles, col_tiles; /* how many there are */
 } copy_ctx;
 
-static int log_of(size_t bytes)
+static int64_t smaller(int64_t a, int64_t b)
 {
-	return bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
+	return a < b ? a : b;
 }
 
-static void convert_rows(const copy_ctx *c, int64_t rows, char *dst, const char *src)
+static void convert_rows(const copy_ctx *c, int64_t rows, int64_t cols, char *dst, const char *src)
 {
 	uint64_t from[CONVERT_RUN];
 	uint64_t to[CONVERT_RUN];
 	for (int64_t i = 0; i < rows; i++) {
-		for (int64_t j = 0; j < c->cols; j += CONVERT_RUN) {
-			int64_t n = c->cols - j < CONVERT_RUN ? c->cols - j : CONVERT_RUN;
-			char *d = dst + (i * c->drs + j * c->dcs) * (int64_t)c->dst_bytes;
-			const char *s = src + (i * c->srs + j * c->scs) * (int64_t)c->src_bytes;
+		for (int64_t j = 0; j < cols; j += CONVERT_RUN) {
+			int64_t n = smaller(cols - j, CONVERT_RUN);
+			char *d = dst + (i * c->drs + j * c->dcs) * c->dst_bytes;
+			const char *s = src + (i * c->srs + j * c->scs) * c->src_bytes;
 			const void *in = s;
 			if (c->scs != 1) {
 				c->kern->strided[c->src_log](1, n, from, 0, 1, s, 0, c->scs);
@@ -55,27 +54,32 @@ static void convert_rows(const copy_ctx *c, int64_t rows, char *dst, const char 
 	}
 }
 
-/* Units: (outer index, tile of rows). */
+/* Tasks: (outer index, tile of rows, tile of cols). */
 static void copy_task(int64_t begin, int64_t end, void *ctx)
 {
 	const copy_ctx *c = ctx;
 	for (int64_t u = begin; u < end; u++) {
-		int64_t idx[GR_MAX_DIMS];
-		int64_t o = u / c->row_tiles;
-		int64_t r = (u - o * c->row_tiles) * c->tile;
-		int64_t rows = c->rows - r < c->tile ? c->rows - r : c->tile;
-		int64_t d = gr__walk_seek(&c->outer, o, idx) + r * c->drs;
-		int64_t s = r * c->srs;
-		for (int i = 0; i < c->outer.ndim; i++)
-			s += idx[i] * c->outer_src[i];
-		char *dst = c->dst + d * (int64_t)c->dst_bytes;
-		const char *src = c->src + s * (int64_t)c->src_bytes;
+		int64_t i = u / c->col_tiles % c->row_tiles * c->row_tile;
+		int64_t j = u % c->col_tiles * c->col_tile;
+		int64_t rows = smaller(c->rows - i, c->row_tile);
+		int64_t cols = smaller(c->cols - j, c->col_tile);
+		int64_t d = i * c->drs + j * c->dcs;
+		int64_t s = i * c->srs + j * c->scs;
+		int64_t o = u / c->col_tiles / c->row_tiles;
+		for (int k = c->outer.ndim - 1; k >= 0; k--) {
+			int64_t at = o % c->outer.dims[k];
+			o /= c->outer.dims[k];
+			d += at * c->outer.a[k];
+			s += at * c->outer.b[k];
+		}
+		char *dst = c->dst + d * c->dst_bytes;
+		const char *src = c->src + s * c->src_bytes;
 		if (c->convert != NULL)
-			convert_rows(c, rows, dst, src);
+			convert_rows(c, rows, cols, dst, src);
 		else if (c->transpose)
-			c->kern->transpose[c->dst_log](rows, c->cols, dst, c->drs, src, c->scs);
+			c->kern->transpose[c->dst_log](rows, cols, dst, c->drs, src, c->scs);
 		else
-			c->kern->strided[c->dst_log](rows, c->cols, dst, c->drs, c->dcs, src, c->srs, c->scs);
+			c->kern->strided[c->dst_log](rows, cols, dst, c->drs, c->dcs, src, c->srs, c->scs);
 	}
 }
 
@@ -93,47 +97,44 @@ static void take(gr_walk2 *w, int d, int64_t *n, int64_t *a, int64_t *b)
 	}
 }
 
-/* The dim along which src is nearest in memory, if that is not the last one: a transpose. */
-static int row_dim(const gr_walk2 *w, bool same_type, bool *transpose)
+/* The dim along which src is nearest in memory, where that is not the last one: a transpose. */
+static int transposed_dim(const gr_walk2 *w)
 {
 	int last = w->ndim - 1;
-	*transpose = false;
-	if (same_type && w->a[last] == 1 && w->b[last] != 0 && w->b[last] != 1) {
-		for (int d = 0; d < last; d++) {
-			if (w->b[d] == 1 && w->dims[d] >= 4) {
-				*transpose = true;
-				return d;
-			}
-		}
+	if (w->a[last] != 1 || w->b[last] == 0 || w->b[last] == 1)
+		return -1;
+	for (int d = 0; d < last; d++) {
+		if (w->b[d] == 1 && w->dims[d] >= 4)
+			return d;
 	}
-	return last - 1;
+	return -1;
 }
 
-static void plan(copy_ctx *c, gr_walk2 *w, bool same_type)
+/* Splits the walk into rows, cols and the dims outside, and those into tasks of about GR_GRAIN. */
+static int64_t plan(copy_ctx *c, const gr_walk2 *w)
 {
+	c->outer = *w;
 	c->rows = 1;
 	c->cols = 1;
 	c->dcs = 1;
 	c->scs = 1;
-	if (w->ndim > 0) {
-		int rows = row_dim(w, same_type, &c->transpose);
-		take(w, w->ndim - 1, &c->cols, &c->dcs, &c->scs);
-		if (rows >= 0) {
-			take(w, rows, &c->rows, &c->drs, &c->srs);
-		} else if (c->cols > GR_GRAIN) {
-			/* One long run: cut it into rows, so that threads can share it. */
-			int64_t cols = c->cols;
-			c->rows = cols / (GR_GRAIN / 2);
-			c->cols = GR_GRAIN / 2;
-			c->drs = c->cols * c->dcs;
-			c->srs = c->cols * c->scs;
-			c->row_tiles = cols - c->rows * c->cols; /* what is left, done by the caller */
-		}
+	int row = c->outer.ndim - 2;
+	if (c->outer.ndim > 0) {
+		int other = c->convert == NULL ? transposed_dim(w) : -1;
+		c->transpose = other >= 0;
+		row = c->transpose ? other : row;
+		take(&c->outer, c->outer.ndim - 1, &c->cols, &c->dcs, &c->scs);
 	}
-	c->outer.ndim = w->ndim;
-	memcpy(c->outer.dims, w->dims, sizeof(w->dims));
-	memcpy(c->outer.strides, w->a, sizeof(w->a));
-	memcpy(c->outer_src, w->b, sizeof(w->b));
+	if (row >= 0)
+		take(&c->outer, row, &c->rows, &c->drs, &c->srs);
+	c->col_tile = smaller(c->cols, c->transpose ? GR_GRAIN / 32 : GR_GRAIN);
+	c->row_tile = smaller(c->rows, (GR_GRAIN + c->col_tile - 1) / c->col_tile);
+	c->col_tiles = (c->cols + c->col_tile - 1) / c->col_tile;
+	c->row_tiles = (c->rows + c->row_tile - 1) / c->row_tile;
+	int64_t tasks = c->col_tiles * c->row_tiles;
+	for (int d = 0; d < c->outer.ndim; d++)
+		tasks *= c->outer.dims[d];
+	return tasks;
 }
 
 gr_status gr__copy(gr_tensor *dst, const gr_tensor *src)
@@ -148,47 +149,30 @@ gr_status gr__copy(gr_tensor *dst, const gr_tensor *src)
 	}
 	gr_walk2 w;
 	gr__walk2_init(&w, dst->ndim, dst->dims, dst->strides, strides);
+	size_t dst_bytes = gr_dtype_bytes(dst->dtype);
+	size_t src_bytes = gr_dtype_bytes(src->dtype);
 	copy_ctx c = {.kern = gr__kern_copy(),
 		.dst = dst->data,
 		.src = src->data,
-		.dst_bytes = gr_dtype_bytes(dst->dtype),
-		.src_bytes = gr_dtype_bytes(src->dtype)};
-	c.dst_log = log_of(c.dst_bytes);
-	c.src_log = log_of(c.src_bytes);
+		.dst_bytes = (int64_t)dst_bytes,
+		.src_bytes = (int64_t)src_bytes,
+		.dst_log = gr__size_log(dst_bytes),
+		.src_log = gr__size_log(src_bytes)};
 	c.convert = c.kern->convert[dst->dtype][src->dtype];
-	plan(&c, &w, c.convert == NULL);
-	int64_t left = c.row_tiles;
-	int64_t units = 1;
-	for (int d = 0; d < c.outer.ndim; d++)
-		units *= c.outer.dims[d];
-	c.tile = GR_GRAIN / c.cols;
-	c.tile = c.tile < 16 ? 16 : c.tile;
-	if (c.rows * c.cols > GR_GRAIN && c.cols >= GR_GRAIN / 16)
-		c.tile = c.transpose ? 16 : 1;
-	c.tile = c.tile < c.rows ? c.tile : c.rows;
-	c.row_tiles = (c.rows + c.tile - 1) / c.tile;
-	int64_t grain = GR_GRAIN / (c.tile * c.cols);
-	gr__par_range(units * c.row_tiles, grain > 1 ? grain : 1, copy_task, &c);
-	if (left > 0) {
-		c.dst += c.rows * c.drs * (int64_t)c.dst_bytes;
-		c.src += c.rows * c.srs * (int64_t)c.src_bytes;
-		c.rows = 1;
-		c.cols = left;
-		c.row_tiles = 1;
-		copy_task(0, 1, &c);
-	}
+	int64_t tasks = plan(&c, &w);
+	int64_t grain = GR_GRAIN / (c.row_tile * c.col_tile);
+	gr__par_range(tasks, grain > 1 ? grain : 1, copy_task, &c);
 	return GR_OK;
 }
 
 gr_status gr__fill(gr_tensor *dst, double value)
 {
-	gr_tensor src = {.data = (char *)&value, .size = 1, .dtype = GR_F64};
 	/* Converted once, then broadcast as dst's own type. */
 	uint64_t bits = 0;
-	if (dst->dtype != GR_F64) {
+	gr_tensor src = {.data = (char *)&bits, .size = 1, .dtype = dst->dtype};
+	if (dst->dtype == GR_F64)
+		memcpy(&bits, &value, sizeof(value));
+	else
 		gr__kern_copy()->convert[dst->dtype][GR_F64](1, &bits, &value);
-		src.data = (char *)&bits;
-		src.dtype = dst->dtype;
-	}
 	return gr__copy(dst, &src);
 }

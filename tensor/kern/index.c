@@ -48,7 +48,6 @@ static int64_t outer_size(const gr_tensor *t, int axis)
 static void read_inner(const index_ctx *c, const char *src, int64_t pos, int64_t n, char *dst)
 {
 	const gr_walk *w = &c->within;
-	int log = c->each == 8 ? 3 : c->each == 4 ? 2 : c->each == 2 ? 1 : 0;
 	int64_t idx[GR_MAX_DIMS];
 	int inner = w->ndim - 1;
 	if (inner < 0) {
@@ -58,8 +57,8 @@ static void read_inner(const index_ctx *c, const char *src, int64_t pos, int64_t
 	int64_t offset = gr__walk_seek(w, pos, idx);
 	while (n > 0) {
 		int64_t run = w->dims[inner] - idx[inner] < n ? w->dims[inner] - idx[inner] : n;
-		c->copy->strided[log](1, run, dst, 0, 1, src + offset * (int64_t)c->each, 0,
-			w->strides[inner]);
+		c->copy->strided[gr__size_log(c->each)](1, run, dst, 0, 1, src + offset * (int64_t)c->each,
+			0, w->strides[inner]);
 		dst += (size_t)run * c->each;
 		n -= run;
 		offset -= idx[inner] * w->strides[inner];

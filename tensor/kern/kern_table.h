@@ -99,6 +99,12 @@ typedef struct gr_copy_table {
 		int64_t scs);
 } gr_copy_table;
 
+/* Place of an element size, 1 2 4 or 8, in `strided` and `transpose`. */
+static inline int gr__size_log(size_t bytes)
+{
+	return bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
+}
+
 /* Tables of the instruction set in use; dtype is GR_F32 or GR_F64. */
 const gr_kern_table *gr__kern(gr_dtype dtype);
 const gr_copy_table *gr__kern_copy(void);

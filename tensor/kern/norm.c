@@ -61,6 +61,13 @@ gr_status gr__group_norm(gr_tensor *y, gr_tensor *stats, const gr_tensor *x, con
 	return GR_OK;
 }
 
+/* The gradients of nothing: dw and db are zero. */
+static gr_status clear(gr_tensor *dw, gr_tensor *db)
+{
+	gr_status status = dw != NULL ? gr__fill(dw, 0.0) : GR_OK;
+	return status == GR_OK && db != NULL ? gr__fill(db, 0.0) : status;
+}
+
 /* Sums part [n,d] over n into out [d], in order. */
 static void add_up(const gr_kern_table *kern, gr_tensor *out, const char *part, int64_t n,
 	int64_t d)
@@ -75,6 +82,8 @@ gr_status gr__group_norm_backward(gr_tensor *dx, gr_tensor *dw, gr_tensor *db, c
 	const gr_tensor *x, const gr_tensor *w, const gr_tensor *b, const gr_tensor *stats,
 	const gr_norm_args *args)
 {
+	if (x->size == 0)
+		return clear(dw, db);
 	group_ctx c = {.kern = gr__kern(x->dtype), .job = group_job(x, w, b, args), .backward = true};
 	int64_t samples = x->dims[0];
 	int64_t channels = x->dims[1];
@@ -162,6 +171,8 @@ static void layer_back_task(int64_t i, void *ctx)
 gr_status gr__layer_norm_backward(gr_tensor *dx, gr_tensor *dw, gr_tensor *db, const gr_tensor *dy,
 	const gr_tensor *x, const gr_tensor *w, const gr_tensor *stats)
 {
+	if (x->size == 0)
+		return clear(dw, db);
 	layer_ctx c = {.kern = gr__kern(x->dtype),
 		.rows = x->dims[0],
 		.d = x->dims[1],

@@ -259,3 +259,19 @@ GR_KERN_TEST(norm, memory_runs_out)
 	cr_expect_eq(gr__group_norm_backward(NULL, dw, db, q.x, q.x, q.w, q.b, q.stats, &q.args),
 		GR_OK);
 }
+
+GR_KERN_TEST(norm, empty)
+{
+	gr_tensor *x = gr_empty(GR_F32, GR_DIMS(0, 4, 9));
+	gr_tensor *stats = gr_empty(GR_F32, GR_DIMS(0, 2, 2));
+	gr_tensor *dw = gr_full(GR_F32, GR_DIMS(4), 1.0);
+	gr_norm_args args = {.groups = 2, .eps = 1e-5};
+	cr_assert_eq(gr__group_norm(x, stats, x, NULL, NULL, &args), GR_OK);
+	cr_assert_eq(gr__group_norm_backward(x, dw, NULL, x, x, dw, NULL, stats, &args), GR_OK);
+	cr_expect_eq(kc_get(dw, 3), 0.0);
+	gr_tensor *rows = gr_empty(GR_F32, GR_DIMS(0, 4));
+	gr_tensor *db = gr_full(GR_F32, GR_DIMS(4), 1.0);
+	cr_assert_eq(gr__layer_norm(rows, stats, rows, dw, db, 1e-5), GR_OK);
+	cr_assert_eq(gr__layer_norm_backward(rows, dw, db, rows, rows, dw, stats), GR_OK);
+	cr_expect_eq(kc_get(db, 3), 0.0);
+}

@@ -78,7 +78,7 @@ static void check(gr_reduce_kind kind, const gr_tensor *x, unsigned axes, bool k
 
 GR_KERN_TEST(reduce, values_under_every_layout)
 {
-	for (uint64_t seed = 0; seed < 150; seed++) {
+	for (uint64_t seed = 0; seed < 90; seed++) {
 		gr_scope_begin();
 		int64_t dims[GR_MAX_DIMS];
 		int ndim = kc_shape(seed, GR_MAX_DIMS, 6000, dims);
@@ -141,13 +141,13 @@ GR_KERN_TEST(reduce, bits_depend_on_the_reduced_values_alone)
 {
 	const gr_reduce_kind kinds[] = {GR_REDUCE_SUM, GR_REDUCE_MEAN, GR_REDUCE_SUMSQ, GR_REDUCE_MAX};
 	for (uint64_t seed = 0; seed < 96; seed++) {
-		gr_scope_begin();
 		gr_dtype dtype = seed % 2 == 0 ? GR_F32 : GR_F64;
 		gr_reduce_kind kind = kinds[seed / 2 % 4];
 		int64_t dims[GR_MAX_DIMS];
-		int ndim = 0;
-		while (ndim < 2)
-			ndim = kc_shape(seed + 1000 * (uint64_t)(ndim + 1), 5, 50000, dims), seed += ndim < 2;
+		int ndim = kc_shape(seed, 5, 50000, dims);
+		if (ndim == 0)
+			continue;
+		gr_scope_begin();
 		kc_layout layout = (kc_layout)(1 + seed % (KC_LAYOUTS - 1));
 		gr_tensor *view = kc_random(dtype, ndim, dims, layout, seed, -1.0, 1.0);
 		gr_tensor *copy = kc_plain(view);

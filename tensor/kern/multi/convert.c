@@ -133,23 +133,36 @@ GR_INLINE uint8_t i64_to_u8(int64_t x)
 	}
 GR_CONVERSIONS(GR_CONVERT)
 
-/* Copies by element size. Strides are in elements. */
+/*
+ * Copies by element size, through memcpy so that elements of any type may pass. Strides are in
+ * elements.
+ */
 #define GR_COPIES(TYPE) \
+	GR_INLINE TYPE get_##TYPE(const char *p, int64_t i) \
+	{ \
+		TYPE v; \
+		memcpy(&v, p + i * (int64_t)sizeof(v), sizeof(v)); \
+		return v; \
+	} \
+	GR_INLINE void put_##TYPE(char *p, int64_t i, TYPE v) \
+	{ \
+		memcpy(p + i * (int64_t)sizeof(v), &v, sizeof(v)); \
+	} \
 	static void strided_##TYPE(int64_t rows, int64_t cols, void *dst, int64_t drs, int64_t dcs, \
 		const void *src, int64_t srs, int64_t scs) \
 	{ \
 		for (int64_t i = 0; i < rows; i++) { \
-			TYPE *d = (TYPE *)dst + i * drs; \
-			const TYPE *s = (const TYPE *)src + i * srs; \
+			char *restrict d = (char *)dst + i * drs * (int64_t)sizeof(TYPE); \
+			const char *restrict s = (const char *)src + i * srs * (int64_t)sizeof(TYPE); \
 			if (dcs == 1 && scs == 1) { \
 				memcpy(d, s, (size_t)cols * sizeof(TYPE)); \
 			} else if (dcs == 1 && scs == 0) { \
-				TYPE value = *s; \
+				TYPE value = get_##TYPE(s, 0); \
 				for (int64_t j = 0; j < cols; j++) \
-					d[j] = value; \
+					put_##TYPE(d, j, value); \
 			} else { \
 				for (int64_t j = 0; j < cols; j++) \
-					d[j * dcs] = s[j * scs]; \
+					put_##TYPE(d, j *dcs, get_##TYPE(s, j *scs)); \
 			} \
 		} \
 	} \
@@ -157,23 +170,21 @@ GR_CONVERSIONS(GR_CONVERT)
 	static void transpose_##TYPE(int64_t rows, int64_t cols, void *dst, int64_t drs, \
 		const void *src, int64_t scs) \
 	{ \
+		const int64_t each = (int64_t)sizeof(TYPE); \
 		for (int64_t i0 = 0; i0 < rows; i0 += TILE) { \
 			int64_t ni = rows - i0 < TILE ? rows - i0 : TILE; \
 			for (int64_t j0 = 0; j0 < cols; j0 += TILE) { \
 				int64_t nj = cols - j0 < TILE ? cols - j0 : TILE; \
-				TYPE *d = (TYPE *)dst + i0 * drs + j0; \
-				const TYPE *s = (const TYPE *)src + j0 * scs + i0; \
-				TYPE tile[TILE][TILE]; \
+				char *d = (char *)dst + (i0 * drs + j0) * each; \
+				const char *s = (const char *)src + (j0 * scs + i0) * each; \
+				TYPE tile[TILE][TILE] = {{0}}; \
 				for (int64_t j = 0; j < nj; j++) \
-					memcpy(tile[j], s + j * scs, (size_t)ni * sizeof(TYPE)); \
-				if (nj == TILE) { \
-					for (int64_t i = 0; i < ni; i++) \
-						for (int64_t j = 0; j < TILE; j++) \
-							d[i * drs + j] = tile[j][i]; \
-				} else { \
-					for (int64_t i = 0; i < ni; i++) \
-						for (int64_t j = 0; j < nj; j++) \
-							d[i * drs + j] = tile[j][i]; \
+					memcpy(tile[j], s + j * scs * each, (size_t)(ni * each)); \
+				for (int64_t i = 0; i < ni; i++) { \
+					TYPE row[TILE]; \
+					for (int j = 0; j < TILE; j++) \
+						row[j] = tile[j][i]; \
+					memcpy(d + i * drs * each, row, (size_t)(nj * each)); \
 				} \
 			} \
 		} \

@@ -1,14 +1,40 @@
 /* Blocks of reductions in type T; the tree is described in kern/reduce.c. */
 #include "real.h"
 
+#define GR_REDUCE_FOLD(H, MERGE) \
+	for (int l = 0; l < H; l++) { \
+		T a = acc[l]; \
+		T v = acc[l + H]; \
+		acc[l] = MERGE; \
+	}
+
 /* Lanes of one block, folded in halves; what is left stands in acc[0]. */
 #define GR_REDUCE_BODY(NAME, FIRST, NEXT, MERGE) \
+	/* The same for fewer elements than lanes: a lane without a partner stays as it is. */ \
+	static T GR_TS(few_##NAME)(int m, const T *x) \
+	{ \
+		T acc[GR_LANES]; \
+		for (int l = 0; l < m; l++) { \
+			T v = x[l]; \
+			acc[l] = FIRST; \
+		} \
+		for (int h = GR_LANES / 2; h >= 1; h /= 2) { \
+			for (int l = 0; l < h && l + h < m; l++) { \
+				T a = acc[l]; \
+				T v = acc[l + h]; \
+				acc[l] = MERGE; \
+			} \
+			m = m < h ? m : h; \
+		} \
+		return acc[0]; \
+	} \
 	/* n >= 1 contiguous elements */ \
 	static T GR_TS(block_##NAME)(int64_t n, const T *x) \
 	{ \
+		if (n < GR_LANES) \
+			return GR_TS(few_##NAME)((int)n, x); \
 		T acc[GR_LANES]; \
-		int m = n < GR_LANES ? (int)n : GR_LANES; \
-		for (int l = 0; l < m; l++) { \
+		for (int l = 0; l < GR_LANES; l++) { \
 			T v = x[l]; \
 			acc[l] = FIRST; \
 		} \
@@ -25,14 +51,11 @@
 			T v = x[i + l]; \
 			acc[l] = NEXT; \
 		} \
-		for (int h = GR_LANES / 2; h >= 1; h /= 2) { \
-			for (int l = 0; l < h && l + h < m; l++) { \
-				T a = acc[l]; \
-				T v = acc[l + h]; \
-				acc[l] = MERGE; \
-			} \
-			m = m < h ? m : h; \
-		} \
+		GR_REDUCE_FOLD(16, MERGE) \
+		GR_REDUCE_FOLD(8, MERGE) \
+		GR_REDUCE_FOLD(4, MERGE) \
+		GR_REDUCE_FOLD(2, MERGE) \
+		GR_REDUCE_FOLD(1, MERGE) \
 		return acc[0]; \
 	} \
 	/* n rows of `width` elements side by side; row r starts at x[rows[r]] */ \
@@ -97,10 +120,11 @@
 #define GR_NAN_MAX (a >= v || a != a ? a : v)
 #define GR_NAN_MIN (a <= v || a != a ? a : v)
 GR_REDUCE_BODY(sum, v, a + v, a + v)
-GR_REDUCE_BODY(sumsq, v *v, a + v * v, a + v)
+GR_REDUCE_BODY(sumsq, (v * v), a + v * v, a + v)
 GR_REDUCE_BODY(max, v, GR_NAN_MAX, GR_NAN_MAX)
 GR_REDUCE_BODY(min, v, GR_NAN_MIN, GR_NAN_MIN)
 #undef GR_REDUCE_BODY
+#undef GR_REDUCE_FOLD
 #undef GR_NAN_MAX
 #undef GR_NAN_MIN
 

@@ -151,21 +151,26 @@ GR_INLINE float v_erf_f32(float x)
  * exp(y log |x|) in double, then the cases of C's Annex F. In double every float y is either below
  * 2^51, where MAGIC_F64 tells integers, or an even integer.
  */
-GR_INLINE float v_pow_f32(float x, float y)
+GR_INLINE float v_pow_f32(float x0, float y0)
 {
-	double a = fabs((double)x);
-	double b = (double)y;
-	double p = v_exp_f64(b * v_log_f64(a));
-	double h = 0.5 * b;
-	bool large = fabs(b) >= 0x1p51;
-	bool whole = large || (b + MAGIC_F64) - MAGIC_F64 == b;
-	bool even = large || (h + MAGIC_F64) - MAGIC_F64 == h;
+	double x = (double)x0;
+	double y = (double)y0;
+	double a = fabs(x);
+	double h = 0.5 * y;
+	double p = v_exp_f64(y * v_log_f64(a));
+	/* 0 for even integers, 1 for odd ones, something else for the rest. */
+	double odd = (y + MAGIC_F64) - MAGIC_F64 == y ? 1.0 : 2.0;
+	odd = (h + MAGIC_F64) - MAGIC_F64 == h ? 0.0 : odd;
+	odd = fabs(y) >= 0x1p51 ? 0.0 : odd;
 	p = a == 1.0 ? 1.0 : p;
-	p = b == 0.0 ? 1.0 : p;
-	p = whole && !even ? copysign(p, (double)x) : p;
-	p = x < 0.0f && !whole && a < HUGE_VAL ? from_bits_f64(0x7ff8000000000000u) : p;
-	bool one = b == 0.0 || x == 1.0f;
-	p = !one && (x != x || y != y) ? (double)(x + y) : p;
+	p = odd == 1.0 ? copysign(p, x) : p;
+	double bad = odd == 2.0 ? from_bits_f64(0x7ff8000000000000u) : p;
+	bad = a < HUGE_VAL ? bad : p;
+	p = x < 0.0 ? bad : p;
+	p = x != x ? x : p;
+	p = y != y ? y : p;
+	p = x == 1.0 ? 1.0 : p;
+	p = y == 0.0 ? 1.0 : p;
 	return (float)p;
 }
 
