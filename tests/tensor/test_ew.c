@@ -94,7 +94,8 @@ GR_KERN_TEST(ew, values)
 			gr_scope_begin();
 			const gr_tensor *in[4] = {NULL};
 			for (int k = 0; k < list[kind].nin; k++)
-				in[k] = kc_random(dtype, 3, dims, KC_PLAIN, (uint64_t)k, low_of(kind), 3.0);
+				in[k] =
+					kc_random(dtype, 3, dims, KC_PLAIN, (uint64_t)k, low_of((gr_ew_kind)kind), 3.0);
 			check((gr_ew_kind)kind, dtype, 3, dims, in, gr_empty(dtype, 3, dims));
 			gr_scope_end();
 		}
