@@ -26,8 +26,8 @@
 /* Depth of one product; a panel of B of this depth stays in the first-level cache. */
 #define PIXEL_BLOCK 256
 #define MAX_PARTS 8
-/* Elements of all accumulators together. */
-#define PART_LIMIT ((int64_t)1 << 24)
+/* Elements of all accumulators together: more than a few would not stay in the caches. */
+#define PART_LIMIT ((int64_t)1 << 20)
 /* With at most this many channels x_col is formed. */
 #define FEW_CHANNELS 4
 /* Channels of x that one task turns at a time. */

@@ -195,21 +195,20 @@ static void FN(reduce_task)(int64_t channel, void *ctx)
 {
 	const FN(wgrad_run) *run = ctx;
 	const wgrad_plan *p = &run->plan;
-	const int64_t group = channel / p->kg;
-	const int64_t k = channel % p->kg;
 	const int64_t all = p->g->k * p->cg * p->taps;
-	const T *acc = run->acc + group * p->kg * p->cg * p->taps;
-	T *gw = run->gw + channel * p->cg * p->taps;
-	const int64_t tap_stride = p->columns ? 1 : p->kg * p->cg;
-	const int64_t c_stride = p->columns ? p->taps : 1;
-	acc += k * p->cg * c_stride;
-	for (int64_t c = 0; c < p->cg; c++)
-		for (int64_t t = 0; t < p->taps; t++) {
-			T sum = acc[c * c_stride + t * tap_stride];
+	/* The accumulator's run of a channel and a tap; with x_col all taps are one run, in order. */
+	const int64_t length = p->columns ? p->cg * p->taps : p->cg;
+	const int64_t runs = p->cg * p->taps / length;
+	const T *acc = run->acc + channel / p->kg * p->kg * p->cg * p->taps + channel % p->kg * length;
+	for (int64_t t = 0; t < runs; t++, acc += p->kg * length) {
+		T *gw = run->gw + channel * p->cg * p->taps + t;
+		for (int64_t i = 0; i < length; i++) {
+			T sum = acc[i];
 			for (int64_t part = 1; part < p->parts; part++)
-				sum += acc[part * all + c * c_stride + t * tap_stride];
-			gw[c * p->taps + t] = sum;
+				sum += acc[part * all + i];
+			gw[i * runs] = sum;
 		}
+	}
 }
 
 gr_status FN(gr__conv_weight_grad)(const gr_conv_geom *g, const T *gy, const T *x, T *gw)
