@@ -127,7 +127,7 @@ static int64_t plan(copy_ctx *c, const gr_walk2 *w)
 	}
 	if (row >= 0)
 		take(&c->outer, row, &c->rows, &c->drs, &c->srs);
-	c->col_tile = smaller(c->cols, c->transpose ? GR_GRAIN / 32 : GR_GRAIN);
+	c->col_tile = smaller(c->cols, c->transpose ? GR_GRAIN / 128 : GR_GRAIN);
 	c->row_tile = smaller(c->rows, (GR_GRAIN + c->col_tile - 1) / c->col_tile);
 	c->col_tiles = (c->cols + c->col_tile - 1) / c->col_tile;
 	c->row_tiles = (c->rows + c->row_tile - 1) / c->row_tile;

@@ -26,7 +26,7 @@ typedef struct gr_ew_job {
 /* Elements of a block of a reduction; see reduce.c for the tree. */
 #define GR_REDUCE_BLOCK 1024
 /* Kept elements that are reduced side by side where they are adjacent in memory. */
-#define GR_REDUCE_TILE 128
+#define GR_REDUCE_TILE 256
 
 typedef struct gr_reduce_job {
 	gr_reduce_kind kind;

@@ -166,26 +166,52 @@ GR_CONVERSIONS(GR_CONVERT)
 			} \
 		} \
 	} \
+	/* b = the halves of a, interleaved: the index's bits rotate by one place. */ \
+	GR_INLINE void shuffle_##TYPE(TYPE *restrict b, const TYPE *restrict a) \
+	{ \
+		for (int i = 0; i < TILE * TILE / 2; i++) { \
+			b[2 * i] = a[i]; \
+			b[2 * i + 1] = a[i + TILE * TILE / 2]; \
+		} \
+	} \
+	/* Rotating by half of the bits swaps row and column. */ \
+	static void tile_##TYPE(int64_t rows, int64_t cols, char *restrict d, int64_t drs, \
+		const char *restrict s, int64_t scs) \
+	{ \
+		TYPE a[TILE * TILE]; \
+		TYPE b[TILE * TILE]; \
+		if (rows == TILE && cols == TILE) { \
+			for (int j = 0; j < TILE; j++) \
+				memcpy(a + j * TILE, s + j * scs, sizeof(TYPE) * TILE); \
+		} else { \
+			memset(a, 0, sizeof(a)); \
+			for (int j = 0; j < cols; j++) \
+				memcpy(a + j * TILE, s + j * scs, sizeof(TYPE) * (size_t)rows); \
+		} \
+		shuffle_##TYPE(b, a); \
+		shuffle_##TYPE(a, b); \
+		shuffle_##TYPE(b, a); \
+		shuffle_##TYPE(a, b); \
+		if (rows == TILE && cols == TILE) { \
+			for (int i = 0; i < TILE; i++) \
+				memcpy(d + i * drs, a + i * TILE, sizeof(TYPE) * TILE); \
+		} else { \
+			for (int i = 0; i < rows; i++) \
+				memcpy(d + i * drs, a + i * TILE, sizeof(TYPE) * (size_t)cols); \
+		} \
+	} \
 	/* Tile by tile, so that each cache line is read and written once while it is at hand. */ \
 	static void transpose_##TYPE(int64_t rows, int64_t cols, void *dst, int64_t drs, \
 		const void *src, int64_t scs) \
 	{ \
 		const int64_t each = (int64_t)sizeof(TYPE); \
-		for (int64_t i0 = 0; i0 < rows; i0 += TILE) { \
-			int64_t ni = rows - i0 < TILE ? rows - i0 : TILE; \
-			for (int64_t j0 = 0; j0 < cols; j0 += TILE) { \
-				int64_t nj = cols - j0 < TILE ? cols - j0 : TILE; \
-				char *d = (char *)dst + (i0 * drs + j0) * each; \
-				const char *s = (const char *)src + (j0 * scs + i0) * each; \
-				TYPE tile[TILE][TILE] = {{0}}; \
-				for (int64_t j = 0; j < nj; j++) \
-					memcpy(tile[j], s + j * scs * each, (size_t)(ni * each)); \
-				for (int64_t i = 0; i < ni; i++) { \
-					TYPE row[TILE]; \
-					for (int j = 0; j < TILE; j++) \
-						row[j] = tile[j][i]; \
-					memcpy(d + i * drs * each, row, (size_t)(nj * each)); \
-				} \
+		for (int64_t j = 0; j < cols; j += TILE) { \
+			for (int64_t i = 0; i < rows; i += TILE) { \
+				int64_t ni = rows - i < TILE ? rows - i : TILE; \
+				int64_t nj = cols - j < TILE ? cols - j : TILE; \
+				char *d = (char *)dst + (i * drs + j) * each; \
+				const char *s = (const char *)src + (j * scs + i) * each; \
+				tile_##TYPE(ni, nj, d, drs *each, s, scs *each); \
 			} \
 		} \
 	}
