@@ -83,10 +83,11 @@ gr_status gr_psnr(double *out, const gr_tensor *x, const gr_tensor *reference,
 	double *a = values_of(x, true);
 	double *b = a ? values_of(reference, true) : NULL;
 	double *m = b && mask ? values_of(mask, false) : NULL;
-	if (!b || (mask && !m))
+	bool ready = b && (m || !mask);
+	if (!ready)
 		status = gr_error_code();
 	bool shared = mask && gr_tensor_dim(mask, 0) == 1;
-	for (int64_t i = 0; i < N && !status; i++) {
+	for (int64_t i = 0; ready && i < N; i++) {
 		const double *skip = m ? m + (shared ? 0 : i * plane) : NULL;
 		double mse = mean_square(a + i * C * plane, b + i * C * plane, C, plane, skip);
 		out[i] = -10.0 * log10(mse);
@@ -119,8 +120,9 @@ static gr_status ssim_work_new(ssim_work *w, int64_t H, int64_t W)
 	w->rows = w->block + plane;
 	for (int k = 0; k < 5; k++)
 		w->mean[k] = w->block + (size_t)(2 + k) * plane;
+	const int centre = WINDOW / 2;
 	for (int k = 0; k < WINDOW; k++) {
-		double r = (double)(k - WINDOW / 2) / WINDOW_SIGMA;
+		double r = (double)(k - centre) / WINDOW_SIGMA;
 		w->window[k] = exp(-0.5 * r * r);
 		sum += w->window[k];
 	}
@@ -178,7 +180,7 @@ static double ssim_plane(ssim_work *w, const double *x, const double *y, int64_t
 gr_status gr_ssim(double *out, const gr_tensor *x, const gr_tensor *reference,
 	gr_ssim_variant variant)
 {
-	ssim_work work;
+	ssim_work work = {.block = NULL};
 	gr_status status = check_pair("ssim", x, reference);
 	if (status)
 		return status;
@@ -196,7 +198,7 @@ gr_status gr_ssim(double *out, const gr_tensor *x, const gr_tensor *reference,
 	double *b = a ? values_of(reference, true) : NULL;
 	if (!b)
 		status = gr_error_code();
-	for (int64_t i = 0; i < N && !status; i++) {
+	for (int64_t i = 0; b && i < N; i++) {
 		double sum = 0.0;
 		for (int64_t c = 0; c < C; c++) {
 			int64_t at = (i * C + c) * H * W;

@@ -5,6 +5,7 @@
 #include "operator_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,12 +38,14 @@ const char *gr_operator_list_help(int i)
 static const gr_operator_row *find_row(const char *spec, size_t length)
 {
 	char names[256] = "";
+	size_t used = 0;
 	for (int i = 0; i < gr_operator_count(); i++) {
 		const char *name = table[i]->name;
 		if (strlen(name) == length && strncmp(name, spec, length) == 0)
 			return table[i];
-		if (strlen(names) + strlen(name) + 3 < sizeof(names))
-			strcat(strcat(names, i ? ", " : ""), name);
+		if (used < sizeof(names))
+			used +=
+				(size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", name);
 	}
 	gr_error_set(GR_EARG, "operator: no operator is named '%.*s'; hint: one of %s", (int)length,
 		spec, names);

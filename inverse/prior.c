@@ -101,7 +101,7 @@ gr_schedule *gr_prior_respace(const gr_prior *p, const char *respacing)
 double gr_prior_alpha_bar(const gr_prior *p, double t)
 {
 	int64_t last = gr_schedule_count(p ? p->base : NULL) - 1;
-	if (!(t >= 0.0 && t <= (double)last)) {
+	if (!p || !(t >= 0.0 && t <= (double)last)) {
 		gr_error_set(GR_EARG, "prior: base step %g, expected 0 to %lld", t, (long long)last);
 		return NAN;
 	}

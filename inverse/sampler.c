@@ -25,11 +25,11 @@ struct gr_sampler {
 	gr_sampler_opts opts;
 	gr_schedule *schedule;
 	int terms;
-	gr_term **term;
-	gr_tensor **value; /* [terms], filled during a step */
-	gr_key *keys;      /* [n] */
-	gr_key *step_keys; /* [n] */
-	double *times;     /* [n] */
+	gr_term *term[GR_SAMPLER_MAX_TERMS];
+	gr_tensor *value[GR_SAMPLER_MAX_TERMS]; /* filled during a step */
+	gr_key *keys;                           /* [n] */
+	gr_key *step_keys;                      /* [n] */
+	double *times;                          /* [n] */
 	int64_t steps, done;
 	bool stopped;
 	gr_tensor *x; /* [N,C,H,W], retained */
@@ -70,19 +70,17 @@ static gr_status check_opts(const gr_sampler_opts *o)
 static gr_status copy_lists(gr_sampler *s)
 {
 	size_t n = (size_t)s->opts.n;
-	while (s->opts.terms && s->opts.terms[s->terms])
-		s->terms++;
-	size_t terms = (size_t)s->terms;
+	for (gr_term *const *t = s->opts.terms; t && *t; t++) {
+		if (s->terms == GR_SAMPLER_MAX_TERMS)
+			return gr_error_set(GR_EARG, "sampler: more than %d terms", GR_SAMPLER_MAX_TERMS);
+		s->term[s->terms++] = *t;
+	}
 	s->keys = gr_alloc(n * sizeof(*s->keys));
 	s->step_keys = gr_alloc(n * sizeof(*s->step_keys));
 	s->times = gr_alloc(n * sizeof(*s->times));
-	s->term = gr_alloc((terms + 1) * sizeof(*s->term));
-	s->value = gr_alloc((terms + 1) * sizeof(*s->value));
-	if (!s->keys || !s->step_keys || !s->times || !s->term || !s->value)
+	if (!s->keys || !s->step_keys || !s->times)
 		return gr_error_code();
 	memcpy(s->keys, s->opts.keys, n * sizeof(*s->keys));
-	if (terms > 0)
-		memcpy(s->term, s->opts.terms, terms * sizeof(*s->term));
 	return GR_OK;
 }
 
@@ -139,8 +137,6 @@ void gr_sampler_free(gr_sampler *s)
 	gr_free(s->keys);
 	gr_free(s->step_keys);
 	gr_free(s->times);
-	gr_free(s->term);
-	gr_free(s->value);
 	gr_free(s);
 }
 
@@ -256,7 +252,7 @@ static gr_tensor *next_state(gr_sampler *s, const step *k)
 	if (bad >= 0) {
 		gr_error_set(GR_ENUMERIC,
 			"sampler: sample %lld is not finite after step %lld of %lld (t = %lld)%s",
-			(long long)bad, (long long)(s->done + 1), (long long)s->steps, (long long)k->t,
+			(long long)bad, (long long)s->done + 1, (long long)s->steps, (long long)k->t,
 			s->terms > 0 ? "; hint: smaller weights of the terms" : "");
 		return NULL;
 	}
@@ -381,9 +377,9 @@ gr_status gr_sampler_restore(gr_sampler *s, gr_tensor *x, int64_t done)
 
 gr_tensor *gr_sample(const gr_sampler_opts *opts)
 {
-	gr_sampler *s;
+	gr_sampler *s = NULL;
 	gr_tensor *x = NULL;
-	if (gr_sampler_new(&s, opts))
+	if (gr_sampler_new(&s, opts) || !s)
 		return NULL;
 	if (!gr_sampler_run(s)) {
 		if (s->done == s->steps)

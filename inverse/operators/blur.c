@@ -30,8 +30,9 @@ static gr_tensor *gauss_kernel(int64_t taps, double sigma)
 	gr_tensor *kernel = gr_zeros(GR_F64, GR_DIMS(taps));
 	double *g = gr_tensor_data(kernel);
 	double sum = 0.0;
+	int64_t centre = taps / 2;
 	for (int64_t k = 0; g && k < taps; k++) {
-		double r = (double)(k - taps / 2) / sigma;
+		double r = (double)(k - centre) / sigma;
 		g[k] = exp(-0.5 * r * r);
 		sum += g[k];
 	}

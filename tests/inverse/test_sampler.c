@@ -476,8 +476,18 @@ Test(sampler, wrong_options)
 		gr_error_clear();
 	}
 	gr_sampler *s;
-	cr_assert_eq(gr_sampler_new(&s, GR_OPTS(gr_sampler_opts, .prior = p, .n = 2, .keys = keys)),
-		GR_OK);
+	gr_operator *A = gr_operator_new("identity", NULL);
+	gr_term *term = gr_dps_term(A, gr_zeros(GR_F32, GR_DIMS(1)), 1.0);
+	gr_term *many[GR_SAMPLER_MAX_TERMS + 2] = {NULL};
+	for (int i = 0; i <= GR_SAMPLER_MAX_TERMS; i++)
+		many[i] = term;
+	gr_sampler_opts opts = {.size = sizeof(opts), .prior = p, .n = 2, .keys = keys, .terms = many};
+	cr_expect_eq(gr_sampler_new(&s, &opts), GR_EARG);
+	gr_error_clear();
+	gr_term_free(term);
+	gr_operator_free(A);
+	opts.terms = NULL;
+	cr_assert_eq(gr_sampler_new(&s, &opts), GR_OK);
 	cr_expect_eq(gr_sampler_restore(s, gr_sampler_state(s), 1001), GR_EARG);
 	gr_error_clear();
 	cr_expect_eq(gr_sampler_restore(s, gr_zeros(GR_F64, GR_DIMS(2, 1, 2, 2)), 1), GR_ESHAPE);

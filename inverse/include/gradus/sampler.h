@@ -21,6 +21,8 @@
 extern "C" {
 #endif
 
+#define GR_SAMPLER_MAX_TERMS 16
+
 typedef struct gr_sampler gr_sampler;
 
 typedef enum gr_sampler_kind {
@@ -53,7 +55,7 @@ typedef struct gr_sampler_opts {
 	double eta;            /* DDIM: 0 (default) deterministic, 1 as noisy as DDPM */
 	const char *respacing; /* steps to keep, as in gradus/schedule.h: "100"; default all */
 	bool no_clip;          /* leave x0_hat as it is; default: clip to [-1,1] */
-	gr_term *const *terms; /* ends with NULL; default none. The list is copied. */
+	gr_term *const *terms; /* ends with NULL; default none, 16 at most. The list is copied. */
 	int64_t particles;     /* samples per unit, a divisor of n; default 1 */
 	gr_dtype dtype;        /* f32 (default) or f64 */
 	gr_tensor *start;      /* x_T [N,C,H,W]; default: drawn from the keys */
