@@ -115,7 +115,7 @@ static gr_status ssim_work_new(ssim_work *w, int64_t H, int64_t W)
 	double sum = 0.0;
 	w->block = gr_alloc(7 * plane * sizeof(double));
 	if (!w->block)
-		return gr_error_code();
+		return GR_EMEM;
 	w->product = w->block;
 	w->rows = w->block + plane;
 	for (int k = 0; k < 5; k++)
