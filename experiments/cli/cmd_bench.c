@@ -302,8 +302,8 @@ static int parse(bench_flags *f, int argc, char **argv)
 	const gr_arg args[] = {
 		{"only", GR_ARG_STRING, NULL, "cases whose name contains this", &f->only},
 		{"threads", GR_ARG_INT, "0", "this many; default: 1, then all cores", &f->threads},
-		{"precision", GR_ARG_STRING, "f32", "f32, or bf16: convolutions of rounded operands",
-			&f->precision},
+		{"precision", GR_ARG_STRING, "f32",
+			"f32, direct (without Winograd's algorithm) or bf16 (rounded operands)", &f->precision},
 		{"seconds", GR_ARG_DOUBLE, "1", "time for each case", &f->budget},
 	};
 	const gr_command command = {
@@ -346,12 +346,12 @@ int gr_cmd_bench(int argc, char **argv)
 	int code = parse(&f, argc, argv);
 	if (code != GR_ARGS_RUN)
 		return code;
-	bool bf16 = strcmp(f.precision, "bf16") == 0;
-	if (!bf16 && strcmp(f.precision, "f32") != 0) {
-		fprintf(stderr, "gradus bench: --precision '%s' is not f32 or bf16\n", f.precision);
-		return GR_EXIT_USAGE;
-	}
-	gr_status status = gr_set_precision(bf16 ? GR_PRECISION_BF16 : GR_PRECISION_F32);
+	gr_precision precision;
+	gr_status status = gr_precision_named(&precision, f.precision);
+	if (status == GR_OK)
+		status = gr_set_precision(precision);
+	if (status != GR_OK)
+		return gr__exit_report("bench", status);
 	int list[2] = {f.threads > 0 ? (int)f.threads : 1, f.threads > 0 ? 0 : gr_threads()};
 	int matched = 0;
 	fprintf(stderr, "# gradus %s, %s kernels\n", gr_version(), gr_isa_name());

@@ -184,8 +184,11 @@ static gr_status prepare(run_state *s, train_options *o)
 	if (!status)
 		status = gr_loader_new(&s->loader, s->dataset, gr_key_fold_name(key, "data"),
 			GR_OPTS(gr_loader_opts, .batch = o->batch, .flip = o->flip));
-	if (!status && strcmp(o->precision, "bf16") == 0)
-		status = gr_set_precision(GR_PRECISION_BF16);
+	gr_precision precision = GR_PRECISION_F32;
+	if (!status)
+		status = gr_precision_named(&precision, o->precision);
+	if (!status)
+		status = gr_set_precision(precision);
 	if (status)
 		return status;
 	s->schedule = gr_schedule_new(NULL);
@@ -276,8 +279,8 @@ int gr_cmd_train(int argc, char **argv)
 		{"clip", GR_ARG_DOUBLE, "1", "largest gradient norm, 0 for no limit", &o.clip},
 		{"weight-decay", GR_ARG_DOUBLE, "0", "decoupled weight decay", &o.weight_decay},
 		{"ema", GR_ARG_DOUBLE, "0.999", "decay of the average, smaller at first", &o.ema},
-		{"precision", GR_ARG_STRING, "f32", "f32, or bf16: convolutions of rounded operands",
-			&o.precision},
+		{"precision", GR_ARG_STRING, "f32",
+			"f32, direct (without Winograd's algorithm) or bf16 (rounded operands)", &o.precision},
 		{"seed", GR_ARG_INT, "0", "of weights, order, noise", &o.seed},
 		{"base", GR_ARG_INT, "32", "channels of the first level", &o.base},
 		{"mult", GR_ARG_STRING, "1,2,3", "width of each level, in units of --base", &o.mult},

@@ -94,8 +94,6 @@ static gr_status derive_rate(train_options *o)
 		o->rate.decay = GR_LR_LINEAR;
 	else if (strcmp(o->lr_decay, "none") != 0)
 		return gr_error_set(GR_EARG, "--lr-decay '%s' is not none, linear or cosine", o->lr_decay);
-	if (strcmp(o->precision, "f32") != 0 && strcmp(o->precision, "bf16") != 0)
-		return gr_error_set(GR_EARG, "--precision '%s' is not f32 or bf16", o->precision);
 	if (!(o->lr > 0.0) || o->warmup < 0)
 		return gr_error_set(GR_EARG, "--lr is positive and --warmup not negative");
 	return GR_OK;

@@ -6,6 +6,7 @@
 
 #include "conv_bf16.h"
 #include "conv_priv.h"
+#include "conv_winograd.h"
 
 /* A 1x1 convolution that moves nothing is a product over pixels, whatever the image's shape. */
 static void flatten_pointwise(gr_conv_low *l)
@@ -130,8 +131,11 @@ static int64_t phase_weight(const gr_conv_geom *g, int64_t a, int64_t b)
 static gr_status run_f32(const gr_conv_low *l, const float *x, const float *w, const float *bias,
 	float *y)
 {
-	return gr__conv_bf16_wanted(l) ? gr__conv_bf16_run(l, x, w, bias, y)
-								   : gr__conv_low_run_f32(l, x, w, bias, y);
+	if (gr__conv_bf16_wanted(l))
+		return gr__conv_bf16_run(l, x, w, bias, y);
+	if (gr__conv_winograd_wanted(l))
+		return gr__conv_winograd_run(l, x, w, bias, y);
+	return gr__conv_low_run_f32(l, x, w, bias, y);
 }
 
 gr_status gr__conv_forward_f32(const gr_conv_geom *g, const float *x, const float *w,

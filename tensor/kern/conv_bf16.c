@@ -3,28 +3,11 @@
  */
 #include "conv_bf16.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
-#include "fail.h"
 #include "isa.h"
 #include "par.h"
 #include "pool.h"
-
-static atomic_int precision = GR_PRECISION_F32;
-
-gr_status gr_set_precision(gr_precision p)
-{
-	if (p != GR_PRECISION_F32 && p != GR_PRECISION_BF16)
-		return gr__fail(GR_EARG, "set_precision", "%d is no precision", (int)p);
-	atomic_store(&precision, (int)p);
-	return GR_OK;
-}
-
-gr_precision gr_get_precision(void)
-{
-	return (gr_precision)atomic_load_explicit(&precision, memory_order_relaxed);
-}
 
 /* With few channels a tile of 32 of them would be mostly padding: f32 is faster and exact. */
 static bool worth_it(int64_t groups, int64_t ci, int64_t co)

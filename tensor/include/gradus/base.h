@@ -92,17 +92,22 @@ GR_API const char *gr_version(void);
 /* Kernels in use: "baseline", "avx2" or "avx512". GRADUS_ISA forces one at start-up. */
 GR_API const char *gr_isa_name(void);
 /*
- * How f32 convolutions multiply: exactly (default), or with operands rounded to bfloat16 and f32
- * sums, several times faster on CPUs with AMX. For training; f64 is never touched.
+ * How f32 convolutions multiply. F32 (default): 3x3 by Winograd's F(4x4, 3x3) where that is faster,
+ * with about twice the rounding error of summing directly. BF16: operands rounded to bfloat16, f32
+ * sums, several times faster on CPUs with AMX; for training. DIRECT: no such algorithm. f64 is
+ * always summed directly.
  */
 typedef enum gr_precision {
 	GR_PRECISION_F32 = 0,
 	GR_PRECISION_BF16 = 1,
+	GR_PRECISION_DIRECT = 2,
 } gr_precision;
 
 /* For the whole process. Not while another thread runs an op. */
 GR_API gr_status gr_set_precision(gr_precision precision);
 GR_API gr_precision gr_get_precision(void);
+/* Of the names "f32", "bf16", "direct"; GR_EARG for others. */
+GR_API gr_status gr_precision_named(gr_precision *out, const char *name);
 /* Number of threads that kernels may use (default: GRADUS_THREADS, else the machine's cores). */
 GR_API int gr_threads(void);
 /* Set it; n >= 1. Results do not depend on it. Not while another thread runs an op. */

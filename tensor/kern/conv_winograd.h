@@ -1,0 +1,21 @@
+/*
+ * f32 convolutions 3x3 with stride 1 by Winograd's F(4x4, 3x3): a quarter of the multiplications,
+ * an error about twice that of direct summation (docs/design/006-winograd.md; the method is in
+ * winograd.h).
+ * gr_set_precision(GR_PRECISION_DIRECT) switches it off.
+ *
+ * Promises are those of conv.h: bits independent of batch and threads. Whether a convolution runs
+ * here depends on the shape of one sample.
+ */
+#ifndef GR_KERN_CONV_WINOGRAD_H
+#define GR_KERN_CONV_WINOGRAD_H
+
+#include <stdbool.h>
+
+#include "conv_priv.h"
+
+bool gr__conv_winograd_wanted(const gr_conv_low *l);
+gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const float *w,
+	const float *bias, float *y);
+
+#endif
