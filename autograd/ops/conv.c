@@ -21,7 +21,6 @@
 #include "attr.h"
 #include "kern.h"
 #include "../kern/conv.h"
-#include "../kern/conv_bf16.h"
 
 /* --- shared: attributes, shapes, geometry -------------------------------------------------- */
 
@@ -465,9 +464,6 @@ static gr_status conv2d_weight_adjoint_forward(gr_op_call *c)
 
 	if (g->size == 0)
 		return gr__fill(c->out[0], 0.0);
-	if (g->dtype == GR_F32 && gr__conv_bf16_wanted_weights(&geom))
-		return gr__conv_bf16_weight_grad(&geom, (const void *)g->data, (const void *)x->data,
-			(void *)c->out[0]->data);
 	if (g->dtype == GR_F32)
 		return gr__conv_weight_grad_f32(&geom, (const void *)g->data, (const void *)x->data,
 			(void *)c->out[0]->data);

@@ -1,6 +1,7 @@
 /*
  * Convolution and its adjoint in x, both reduced to the one form that conv_forward.c computes.
- * The weight gradient is in conv_wgrad.c.
+ * The weight gradient is in conv_wgrad.c. Here also the choice: bfloat16 where it is asked for,
+ * Winograd's algorithm where it is faster, else the direct kernels.
  */
 #include "conv.h"
 
@@ -177,4 +178,20 @@ gr_status gr__conv_input_grad_f64(const gr_conv_geom *g, const double *gy, const
 				return status;
 		}
 	return GR_OK;
+}
+
+gr_status gr__conv_weight_grad_f32(const gr_conv_geom *g, const float *gy, const float *x,
+	float *gw)
+{
+	if (gr__conv_bf16_wanted_weights(g))
+		return gr__conv_bf16_weight_grad(g, gy, x, gw);
+	if (gr__conv_winograd_wanted_weights(g))
+		return gr__conv_winograd_weight_grad(g, gy, x, gw);
+	return gr__conv_low_weight_grad_f32(g, gy, x, gw);
+}
+
+gr_status gr__conv_weight_grad_f64(const gr_conv_geom *g, const double *gy, const double *x,
+	double *gw)
+{
+	return gr__conv_low_weight_grad_f64(g, gy, x, gw);
 }

@@ -83,7 +83,8 @@ gr_status gr__conv_bf16_weight_grad(const gr_conv_geom *g, const float *gy, cons
 		return gr__conv_amx_weight_grad(g, gy, x, gw);
 	float *gr = rounded_copy(gy, g->n * g->k * g->ho * g->wo);
 	float *xr = rounded_copy(x, g->n * g->c * g->h * g->w);
-	gr_status status = gr == NULL || xr == NULL ? GR_EMEM : gr__conv_weight_grad_f32(g, gr, xr, gw);
+	gr_status status =
+		gr == NULL || xr == NULL ? GR_EMEM : gr__conv_low_weight_grad_f32(g, gr, xr, gw);
 	gr__pool_free(gr);
 	gr__pool_free(xr);
 	return status;

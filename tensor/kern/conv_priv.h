@@ -44,4 +44,10 @@ gr_status gr__conv_low_run_f32(const gr_conv_low *l, const float *x, const float
 gr_status gr__conv_low_run_f64(const gr_conv_low *l, const double *x, const double *w,
 	const double *bias, double *y);
 
+/* conv_wgrad.c; gr__conv_weight_grad_* of conv.h choose among this and the faster ways. */
+gr_status gr__conv_low_weight_grad_f32(const gr_conv_geom *g, const float *gy, const float *x,
+	float *gw);
+gr_status gr__conv_low_weight_grad_f64(const gr_conv_geom *g, const double *gy, const double *x,
+	double *gw);
+
 #endif

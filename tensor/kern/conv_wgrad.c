@@ -12,7 +12,7 @@
  * The chunks are cut, by shape alone, into at most MAX_PARTS consecutive parts. Each part sums its
  * chunks in order into its own accumulator, and the accumulators are added in order.
  */
-#include "conv.h"
+#include "conv_priv.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -211,7 +211,7 @@ static void FN(reduce_task)(int64_t channel, void *ctx)
 	}
 }
 
-gr_status FN(gr__conv_weight_grad)(const gr_conv_geom *g, const T *gy, const T *x, T *gw)
+gr_status FN(gr__conv_low_weight_grad)(const gr_conv_geom *g, const T *gy, const T *x, T *gw)
 {
 	const int64_t size = g->k * (g->c / g->groups) * g->r * g->s;
 	if (size == 0)

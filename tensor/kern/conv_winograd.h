@@ -18,4 +18,9 @@ bool gr__conv_winograd_wanted(const gr_conv_low *l);
 gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const float *w,
 	const float *bias, float *y);
 
+/* The weight gradient: chosen by the whole batch, over which it sums. */
+bool gr__conv_winograd_wanted_weights(const gr_conv_geom *g);
+gr_status gr__conv_winograd_weight_grad(const gr_conv_geom *g, const float *gy, const float *x,
+	float *gw);
+
 #endif

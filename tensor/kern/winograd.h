@@ -60,6 +60,15 @@ typedef struct gr_winograd_table {
 	/* u[point * u_point + i] = G w G' for i < n <= 16, tap (r,s) of filter i at taps[(3 r + s) * 16
 	 * + i]. */
 	void (*weights)(int64_t n, const float *taps, float *u, int64_t u_point);
+	/* For the weight gradient, 16 channels innermost, a row of `tiles` tiles at a time.
+	 * v[point * v_point + tile * v_tile + lane] = B' X B of x[i * row + (4 tile + j) * 16 + lane]. */
+	void (*input_channels)(int64_t tiles, const float *x, int64_t row, float *v, int64_t v_point,
+		int64_t v_tile);
+	/* m[point * m_point + (lane / mr) * m_panel + tile * mr + lane % mr] = A Y A' of y as above. */
+	void (*gradient_channels)(int64_t tiles, const float *y, int64_t row, int64_t mr, float *m,
+		int64_t m_point, int64_t m_panel);
+	/* w[lane * 9 + 3 r + s] = G' U G of u[point * u_point + lane], for lanes below n. */
+	void (*filters)(int64_t n, const float *u, int64_t u_point, float *w);
 } gr_winograd_table;
 
 const gr_winograd_table *gr__kern_winograd(void);

@@ -220,21 +220,21 @@ static inline void output_step(const float *restrict m0, const float *restrict m
 	}
 }
 
-/* line[4 lane + j] = e_j[lane] + b */
+/* line[4 lane + j] = e_j[lane] */
 static inline void join_line(const float *restrict e0, const float *restrict e1,
-	const float *restrict e2, const float *restrict e3, float b, float *restrict line)
+	const float *restrict e2, const float *restrict e3, float *restrict line)
 {
 	for (int l = 0; l < L; l++) {
-		line[4 * l] = e0[l] + b;
-		line[4 * l + 1] = e1[l] + b;
-		line[4 * l + 2] = e2[l] + b;
-		line[4 * l + 3] = e3[l] + b;
+		line[4 * l] = e0[l];
+		line[4 * l + 1] = e1[l];
+		line[4 * l + 2] = e2[l];
+		line[4 * l + 3] = e3[l];
 	}
 }
 
-/* Row i of 16 tiles into the rows of the images that they belong to. */
+/* Row i of 16 tiles, with the bias, into the rows of the images that they belong to. */
 static void store_line(const gr_wino_planes *p, const run *runs, int nruns, int i,
-	const float *restrict line, float *y)
+	const float *restrict line, float bias, float *y)
 {
 	for (int q = 0; q < nruns; q++) {
 		const run *u = &runs[q];
@@ -243,7 +243,10 @@ static void store_line(const gr_wino_planes *p, const run *runs, int nruns, int 
 			continue;
 		const int64_t rest = p->w - 4 * u->tx;
 		const int64_t n = rest < 4 * u->count ? rest : 4 * u->count;
-		copy_short(y + u->sample * p->sample + row * p->row + 4 * u->tx, line + 4 * u->lane, n);
+		const float *restrict src = line + 4 * u->lane;
+		float *restrict dst = y + u->sample * p->sample + row * p->row + 4 * u->tx;
+		for (int64_t j = 0; j < n; j++)
+			dst[j] = src[j] + bias;
 	}
 }
 
@@ -269,8 +272,8 @@ void GR_K(winograd_output)(const gr_wino_tiles *t, const gr_wino_planes *p, cons
 			for (int i = 0; i < 4; i++) {
 				output_step(e[0][i], e[1][i], e[2][i], e[3][i], e[4][i], e[5][i], f[0], f[1], f[2],
 					f[3]);
-				join_line(f[0], f[1], f[2], f[3], b, line);
-				store_line(p, runs, nruns, i, line, y + k * p->channel);
+				join_line(f[0], f[1], f[2], f[3], line);
+				store_line(p, runs, nruns, i, line, b, y + k * p->channel);
 			}
 		}
 	}
@@ -304,8 +307,113 @@ void GR_K(winograd_weights)(int64_t n, const float *taps, float *u, int64_t u_po
 			e[3][s], e[4][s], e[5][s]);
 	for (int i = 0; i < 6; i++) {
 		weight_step(e[i][0], e[i][1], e[i][2], f[0], f[1], f[2], f[3], f[4], f[5]);
-		for (int j = 0; j < 6; j++)
-			copy_short(u + (6 * i + j) * u_point, f[j], n);
+		for (int j = 0; j < 6; j++, u += u_point) {
+			if (n == L)
+				memcpy(u, f[j], L * sizeof(float));
+			else
+				memcpy(u, f[j], (size_t)n * sizeof(float));
+		}
+	}
+}
+
+void GR_K(winograd_input_channels)(int64_t tiles, const float *x, int64_t row, float *v,
+	int64_t v_point, int64_t v_tile)
+{
+	for (int64_t t = 0; t < tiles; t++, x += 4 * L, v += v_tile) {
+		tile6 e;
+		for (int j = 0; j < 6; j++) {
+			const float *d = x + j * L;
+			input_step(d, d + row, d + 2 * row, d + 3 * row, d + 4 * row, d + 5 * row, e[0][j],
+				e[1][j], e[2][j], e[3][j], e[4][j], e[5][j]);
+		}
+		float *u = v;
+		for (int i = 0; i < 6; i++, u += 6 * v_point)
+			input_step(e[i][0], e[i][1], e[i][2], e[i][3], e[i][4], e[i][5], u, u + v_point,
+				u + 2 * v_point, u + 3 * v_point, u + 4 * v_point, u + 5 * v_point);
+	}
+}
+
+/* One step of A along a line of four vectors. */
+static inline void gradient_step(const float *restrict y0, const float *restrict y1,
+	const float *restrict y2, const float *restrict y3, float *restrict m0, float *restrict m1,
+	float *restrict m2, float *restrict m3, float *restrict m4, float *restrict m5)
+{
+	for (int l = 0; l < L; l++) {
+		const float p = y0[l] + 0.5f * y2[l];
+		const float q = HALF_ROOT2 * (y1[l] + 0.5f * y3[l]);
+		const float r = y0[l] + 2.0f * y2[l];
+		const float s = ROOT2 * (y1[l] + 2.0f * y3[l]);
+		m0[l] = y0[l];
+		m1[l] = p + q;
+		m2[l] = p - q;
+		m3[l] = r + s;
+		m4[l] = r - s;
+		m5[l] = y3[l];
+	}
+}
+
+/* Lengths are constants for the compiler, which else calls a function for each piece. */
+static inline void store_panels(float *m, int64_t m_panel, int64_t mr, const float *f)
+{
+	if (mr == 8) {
+		memcpy(m, f, 8 * sizeof(float));
+		memcpy(m + m_panel, f + 8, 8 * sizeof(float));
+		return;
+	}
+	for (int64_t lane = 0; lane < L; lane += mr, m += m_panel)
+		for (int64_t i = 0; i < mr; i++)
+			m[i] = f[lane + i];
+}
+
+void GR_K(winograd_gradient_channels)(int64_t tiles, const float *y, int64_t row, int64_t mr,
+	float *m, int64_t m_point, int64_t m_panel)
+{
+	for (int64_t t = 0; t < tiles; t++, y += 4 * L, m += mr) {
+		float e[6][4][L];
+		float f[6][L];
+		for (int j = 0; j < 4; j++) {
+			const float *g = y + j * L;
+			gradient_step(g, g + row, g + 2 * row, g + 3 * row, e[0][j], e[1][j], e[2][j], e[3][j],
+				e[4][j], e[5][j]);
+		}
+		for (int i = 0; i < 6; i++) {
+			gradient_step(e[i][0], e[i][1], e[i][2], e[i][3], f[0], f[1], f[2], f[3], f[4], f[5]);
+			for (int j = 0; j < 6; j++)
+				store_panels(m + (6 * i + j) * m_point, m_panel, mr, f[j]);
+		}
+	}
+}
+
+/* One step of G' along a line of six vectors. */
+static inline void filter_step(const float *restrict u0, const float *restrict u1,
+	const float *restrict u2, const float *restrict u3, const float *restrict u4,
+	const float *restrict u5, float *restrict w0, float *restrict w1, float *restrict w2)
+{
+	for (int l = 0; l < L; l++) {
+		const float p = u1[l] + u2[l];
+		const float q = u1[l] - u2[l];
+		const float r = u3[l] + u4[l];
+		const float s = u3[l] - u4[l];
+		w0[l] = u0[l] - (2.0f / 3.0f) * p + (1.0f / 6.0f) * r;
+		w1[l] = (1.0f / 6.0f * ROOT2) * s - (2.0f / 3.0f * HALF_ROOT2) * q;
+		w2[l] = u5[l] + (1.0f / 3.0f) * (r - p);
+	}
+}
+
+void GR_K(winograd_filters)(int64_t n, const float *u, int64_t u_point, float *w)
+{
+	float e[6][3][L];
+	float f[3][L];
+	for (int j = 0; j < 6; j++) {
+		const float *a = u + j * u_point;
+		filter_step(a, a + 6 * u_point, a + 12 * u_point, a + 18 * u_point, a + 24 * u_point,
+			a + 30 * u_point, e[j][0], e[j][1], e[j][2]);
+	}
+	for (int r = 0; r < 3; r++) {
+		filter_step(e[0][r], e[1][r], e[2][r], e[3][r], e[4][r], e[5][r], f[0], f[1], f[2]);
+		for (int64_t l = 0; l < n; l++)
+			for (int s = 0; s < 3; s++)
+				w[l * 9 + r * 3 + s] = f[s][l];
 	}
 }
 
@@ -313,4 +421,7 @@ const gr_winograd_table GR_K(winograd_table) = {
 	.input = GR_K(winograd_input),
 	.output = GR_K(winograd_output),
 	.weights = GR_K(winograd_weights),
+	.input_channels = GR_K(winograd_input_channels),
+	.gradient_channels = GR_K(winograd_gradient_channels),
+	.filters = GR_K(winograd_filters),
 };
