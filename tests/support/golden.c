@@ -128,14 +128,25 @@ gr_status golden_load_pt(gr_module *m, const char *path)
 }
 
 gr_status golden_compare(const gr_archive *io, golden_forward forward, void *model,
-	const char *x_name, const char *grad_name, double *y_error, double *grad_error)
+	const golden_keys *keys, double *y_error, double *grad_error)
 {
-	gr_tensor *x = gr_watch(gr_archive_find(io, x_name));
+	gr_tensor *x = gr_watch(gr_archive_find(io, keys->x));
 	gr_tensor *y = forward(model, io, x);
 	gr_tensor *grad = NULL;
-	*y_error = nn_distance(y, gr_archive_find(io, "y"));
+	*y_error = nn_distance(y, gr_archive_find(io, keys->y));
 	gr_status status =
-		gr_grad(&grad, y, 1, &x, GR_OPTS(gr_grad_opts, .cotangent = gr_archive_find(io, "r")));
-	*grad_error = status == GR_OK ? nn_distance(grad, gr_archive_find(io, grad_name)) : 1.0;
+		gr_grad(&grad, y, 1, &x, GR_OPTS(gr_grad_opts, .cotangent = gr_archive_find(io, keys->r)));
+	*grad_error = status == GR_OK ? nn_distance(grad, gr_archive_find(io, keys->grad)) : 1.0;
 	return status;
+}
+
+gr_json_doc *golden_config(const char *folder)
+{
+	const char *path = golden_path(folder, "config.json");
+	const bytes text = path == NULL ? (bytes){0} : read_all(path);
+	gr_json_error error;
+	gr_json_doc *doc =
+		text.data == NULL ? NULL : gr_json_parse((char *)text.data, text.size, NULL, &error);
+	free(text.data);
+	return doc;
 }
