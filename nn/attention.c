@@ -10,6 +10,7 @@
 
 struct gr_multihead {
 	gr_linear *qkv, *proj;
+	gr_layernorm *q_norm, *k_norm; /* NULL: none */
 	int64_t dim, heads;
 };
 
@@ -29,10 +30,15 @@ gr_multihead *gr_multihead_new(gr_module *parent, const char *name, const gr_mul
 	l->qkv = gr_linear_new(m, "qkv",
 		GR_OPTS(gr_linear_opts, .in = l->dim, .out = 3 * l->dim, .no_bias = opts->no_qkv_bias,
 			.init = opts->init, .init_scale = opts->init_scale));
+	if (opts->qk_norm) {
+		const gr_layernorm_opts head = {.size = sizeof head, .dim = l->dim / l->heads};
+		l->q_norm = gr_layernorm_new(m, "q_norm", &head);
+		l->k_norm = gr_layernorm_new(m, "k_norm", &head);
+	}
 	l->proj = gr_linear_new(m, "proj",
-		GR_OPTS(gr_linear_opts, .in = l->dim, .out = l->dim, .init = opts->init,
-			.init_scale = opts->init_scale));
-	return l->qkv != NULL && l->proj != NULL ? l : NULL;
+		GR_OPTS(gr_linear_opts, .in = l->dim, .out = l->dim, .no_bias = opts->no_proj_bias,
+			.init = opts->init, .init_scale = opts->init_scale));
+	return gr_module_status(m) == GR_OK ? l : NULL;
 }
 
 gr_tensor *gr_split_heads(gr_tensor *x, int64_t heads)
@@ -70,6 +76,10 @@ gr_tensor *gr_multihead_forward(const gr_multihead *l, gr_tensor *x)
 	gr_tensor *part[3];
 	for (int i = 0; i < 3; i++)
 		part[i] = gr_split_heads(gr_slice(qkv, 2, i * l->dim, (i + 1) * l->dim, 1), l->heads);
+	if (l->q_norm != NULL) {
+		part[0] = gr_layernorm_forward(l->q_norm, part[0]);
+		part[1] = gr_layernorm_forward(l->k_norm, part[1]);
+	}
 	gr_tensor *y = gr_attention(part[0], part[1], part[2], 0.0); /* [N,heads,L,D/heads] */
 	return gr__block_leave(gr_linear_forward(l->proj, gr_merge_heads(y)));
 }

@@ -46,6 +46,34 @@ static gr_tensor *normal(const gr_param *p, gr_dtype dtype, gr_key key, double s
 	return t;
 }
 
+/*
+ * The fixed position table of ViT-like networks. Token S y + x of width D: the first half tells the
+ * column, the second the row, each as [sin(u w_j)], [cos(u w_j)], w_j = 10000^(-j / (D/4)), j < D/4.
+ */
+static gr_tensor *sincos_2d(const gr_param *p)
+{
+	const int64_t width = p->ndim < 2 ? 0 : p->dims[p->ndim - 1];
+	const int64_t tokens = p->ndim < 2 ? 0 : p->dims[p->ndim - 2];
+	const int64_t side = (int64_t)sqrt((double)tokens), quarter = width / 4;
+	if (width % 4 != 0 || width == 0 || side * side != tokens || p->size != tokens * width) {
+		gr_error_set(GR_ESHAPE, "module: '%s' is no table of positions of a square grid", p->name);
+		return NULL;
+	}
+	gr_tensor *t = gr_empty(GR_F64, p->ndim, p->dims);
+	double *row = gr_tensor_data(t);
+	for (int64_t i = 0; row != NULL && i < tokens; i++, row += width) {
+		for (int64_t j = 0; j < quarter; j++) {
+			const double w = pow(10000.0, -(double)j / (double)quarter);
+			const double x = (double)(i % side) * w, y = (double)(i / side) * w;
+			row[j] = sin(x);
+			row[quarter + j] = cos(x);
+			row[2 * quarter + j] = sin(y);
+			row[3 * quarter + j] = cos(y);
+		}
+	}
+	return t;
+}
+
 static gr_tensor *uniform(const gr_param *p, gr_dtype dtype, gr_key key, double bound)
 {
 	return gr_random_uniform(key, dtype, p->ndim, p->dims, -bound, bound);
@@ -66,6 +94,7 @@ gr_tensor *gr__init_draw(const gr_param *p, gr_dtype dtype, gr_key key)
 	case GR_INIT_XAVIER_UNIFORM:
 		return uniform(p, dtype, key, p->scale * sqrt(6.0 / (fan_in + fan_out)));
 	case GR_INIT_TRUNC_NORMAL: return trunc_normal(p, key);
+	case GR_INIT_SINCOS_2D: return sincos_2d(p);
 	}
 	gr_error_set(GR_EARG, "module: parameter '%s' has an unknown rule %d", p->name, (int)p->rule);
 	return NULL;

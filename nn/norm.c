@@ -91,3 +91,14 @@ gr_tensor *gr_layernorm_forward(const gr_layernorm *l, gr_tensor *x)
 	gr_tensor *zero = gr_zeros(l->dtype, GR_DIMS(l->dim));
 	return gr__block_leave(gr_layer_norm(x, one, zero, l->eps));
 }
+
+gr_tensor *gr_layernorm_modulate(const gr_layernorm *l, gr_tensor *x, gr_tensor *scale,
+	gr_tensor *shift)
+{
+	if (l == NULL || x == NULL)
+		return NULL;
+	gr_scope_begin();
+	scale = gr_unsqueeze(gr_add_s(scale, 1.0), 1); /* [N,1,D] */
+	gr_tensor *y = gr_muladd(gr_layernorm_forward(l, x), scale, gr_unsqueeze(shift, 1));
+	return gr__block_leave(y);
+}

@@ -76,8 +76,8 @@ gr_status gr_module_set_trainable(gr_module *m, bool on)
 		return GR_EARG;
 	gr_param *p;
 	for (int64_t i = 0; (p = gr_module_param_handle(m, i)) != NULL; i++) {
-		p->trainable = on;
-		if (!on) {
+		p->trainable = on && !p->frozen;
+		if (!p->trainable) {
 			gr_tensor_release(p->leaf);
 			p->leaf = NULL;
 		} else if (p->value != NULL && p->leaf == NULL) {

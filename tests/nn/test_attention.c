@@ -61,3 +61,28 @@ Test(attention, refuses_uneven_heads)
 	gr_error_clear();
 	gr_module_free(root);
 }
+
+/* With queries and keys normalised, their scale is no matter: q_norm and k_norm see to it. */
+Test(attention, normalised_queries_and_keys)
+{
+	gr_module *root = gr_module_new();
+	gr_module_set_dtype(root, GR_F64);
+	gr_multihead *l = gr_multihead_new(root, "attn",
+		GR_OPTS(gr_multihead_opts, .dim = 8, .heads = 2, .qk_norm = true, .no_qkv_bias = true,
+			.no_proj_bias = true));
+	cr_assert_eq(gr_module_init(root, gr_key_seed(1)), GR_OK);
+	cr_assert_eq(gr_module_param_count(root), 6);
+	cr_assert_eq(gr_tensor_dim(gr_module_find(root, "attn.q_norm.weight"), 0), 4);
+	gr_tensor *x = nn_normal(2, GR_F64, GR_DIMS(2, 5, 8));
+	cr_assert_lt(nn_gradient_error(root, forward, l, x), 1e-7);
+	gr_tensor *y = gr_multihead_forward(l, x);
+	gr_tensor *w = gr_module_find(root, "attn.qkv.weight");
+	const bool recording = gr_set_recording(false);
+	gr_tensor *larger = gr_concat(2,
+		(gr_tensor *const[]){gr_mul_s(gr_slice(w, 0, 0, 16, 1), 30.0), gr_slice(w, 0, 16, 24, 1)},
+		0);
+	cr_assert_eq(gr_param_update(w, larger), GR_OK);
+	gr_set_recording(recording);
+	cr_assert_lt(nn_distance(gr_multihead_forward(l, x), y), 1e-3); /* eps of the norms remains */
+	gr_module_free(root);
+}

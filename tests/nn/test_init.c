@@ -90,3 +90,30 @@ Test(init, independent_of_the_rest)
 	gr_module_free(one);
 	gr_module_free(two);
 }
+
+/* Column first, then row, each as sines and cosines: models that rely on it mean this order. */
+Test(init, positions_of_a_grid)
+{
+	enum { SIDE = 3, D = 8 };
+	gr_module *root = gr_module_new();
+	gr_module_set_dtype(root, GR_F64);
+	gr_module_add_param(root, "pos",
+		GR_OPTS(gr_param_opts, .init = GR_INIT_SINCOS_2D, .frozen = true),
+		GR_DIMS(1, SIDE * SIDE, D));
+	gr_module_add_param(root, "bad", GR_OPTS(gr_param_opts, .init = GR_INIT_SINCOS_2D),
+		GR_DIMS(1, 5, D));
+	cr_assert_eq(gr_module_init(root, gr_key_seed(1)), GR_ESHAPE);
+	gr_error_clear();
+	gr_tensor *t = gr_module_find(root, "pos");
+	cr_assert_not(gr_is_tracked(t));
+	cr_assert_eq(gr_module_set_trainable(root, true), GR_OK);
+	cr_assert_not(gr_is_tracked(gr_module_find(root, "pos")));
+	for (int64_t i = 0; i < SIDE * SIDE; i++) {
+		const double x = (double)(i % SIDE), y = (double)(i / SIDE);
+		const double expected[D] = {sin(x), sin(0.01 * x), cos(x), cos(0.01 * x), sin(y),
+			sin(0.01 * y), cos(y), cos(0.01 * y)};
+		for (int64_t j = 0; j < D; j++)
+			cr_assert_float_eq(gr_tensor_at(t, (const int64_t[]){0, i, j}), expected[j], 1e-12);
+	}
+	gr_module_free(root);
+}

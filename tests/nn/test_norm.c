@@ -86,3 +86,19 @@ Test(norm, layer_norm)
 		gr_module_free(root);
 	}
 }
+
+Test(norm, layer_norm_modulated)
+{
+	gr_module *root = gr_module_new();
+	gr_module_set_dtype(root, GR_F64);
+	gr_layernorm *l =
+		gr_layernorm_new(root, "n", GR_OPTS(gr_layernorm_opts, .dim = 5, .no_affine = true));
+	gr_tensor *x = nn_normal(2, GR_F64, GR_DIMS(2, 3, 5));
+	gr_tensor *scale = nn_normal(3, GR_F64, GR_DIMS(2, 5)),
+			  *shift = nn_normal(4, GR_F64, GR_DIMS(2, 5));
+	gr_tensor *y =
+		gr_mul(gr_layernorm_forward(l, x), gr_reshape(gr_add_s(scale, 1.0), GR_DIMS(2, 1, 5)));
+	y = gr_add(y, gr_reshape(shift, GR_DIMS(2, 1, 5)));
+	cr_assert_lt(nn_distance(gr_layernorm_modulate(l, x, scale, shift), y), 1e-12);
+	gr_module_free(root);
+}

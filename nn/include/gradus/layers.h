@@ -83,6 +83,10 @@ GR_API gr_layernorm *gr_layernorm_new(gr_module *parent, const char *name,
 	const gr_layernorm_opts *opts);
 /* x [...,D] -> like x */
 GR_API gr_tensor *gr_layernorm_forward(const gr_layernorm *l, gr_tensor *x);
+/* The norm, then times (1 + scale) plus shift per sample. x [N,L,D], scale and shift [N,D] -> like
+ * x */
+GR_API gr_tensor *gr_layernorm_modulate(const gr_layernorm *l, gr_tensor *x, gr_tensor *scale,
+	gr_tensor *shift);
 
 /* Multi-head self-attention on tokens. qkv.weight [3D,D] (all q, all k, all v; heads consecutive in
  * each), qkv.bias [3D], proj.weight [D,D], proj.bias [D]. */
@@ -94,6 +98,8 @@ typedef struct gr_multihead_opts {
 	bool no_qkv_bias;
 	gr_init_rule init;
 	double init_scale;
+	bool no_proj_bias;
+	bool qk_norm; /* layer norms q_norm, k_norm [D/heads] of each head's queries and keys */
 } gr_multihead_opts;
 GR_API gr_multihead *gr_multihead_new(gr_module *parent, const char *name,
 	const gr_multihead_opts *opts);
@@ -102,6 +108,70 @@ GR_API gr_tensor *gr_multihead_forward(const gr_multihead *l, gr_tensor *x);
 /* x [N,L,D] -> [N,heads,L,D/heads], a view, and back. */
 GR_API gr_tensor *gr_split_heads(gr_tensor *x, int64_t heads);
 GR_API gr_tensor *gr_merge_heads(gr_tensor *x);
+
+/* Attention of tokens to a context, each with its own width. to_q.weight [inner,dim], to_k.weight and
+ * to_v.weight [inner,context], without biases; to_out.0.weight [dim,inner], to_out.0.bias [dim]. */
+typedef struct gr_crossattention gr_crossattention;
+typedef struct gr_crossattention_opts {
+	size_t size;
+	int64_t dim;     /* required: width of the tokens */
+	int64_t context; /* width of the context, default dim */
+	int64_t inner;   /* width of q, k and v, default dim */
+	int64_t heads;   /* default 1; divides inner */
+	bool qkv_bias;
+} gr_crossattention_opts;
+GR_API gr_crossattention *gr_crossattention_new(gr_module *parent, const char *name,
+	const gr_crossattention_opts *opts);
+/* x [N,L,dim], context [N,M,context], or NULL for x itself -> [N,L,dim] */
+GR_API gr_tensor *gr_crossattention_forward(const gr_crossattention *l, gr_tensor *x,
+	gr_tensor *context);
+
+typedef enum gr_activation {
+	GR_ACT_GELU = 0,       /* x Phi(x), by erf */
+	GR_ACT_GELU_TANH = 1,  /* its approximation by tanh */
+	GR_ACT_GELU_QUICK = 2, /* x sigmoid(1.702 x), as in CLIP */
+	GR_ACT_SILU = 3,
+	GR_ACT_RELU = 4,
+} gr_activation;
+GR_API gr_tensor *gr_activate(gr_tensor *x, gr_activation how);
+
+typedef enum gr_gate {
+	GR_GATE_NONE = 0,
+	GR_GATE_FIRST = 1,  /* act(first half) * second half: SwiGLU with SiLU */
+	GR_GATE_SECOND = 2, /* first half * act(second half): GEGLU with GELU */
+} gr_gate;
+
+/* Two linear layers around an activation: fc1.weight [hidden,dim], fc1.bias, fc2.weight
+ * [dim,hidden], fc2.bias; with a gate fc1 has 2 hidden rows. */
+typedef struct gr_mlp gr_mlp;
+typedef struct gr_mlp_opts {
+	size_t size;
+	int64_t dim;    /* required */
+	int64_t hidden; /* default 4 dim */
+	gr_activation activation;
+	gr_gate gate;
+	bool no_bias;
+	const char *first_name, *second_name; /* default "fc1", "fc2" */
+	gr_init_rule init;
+	double init_scale;
+} gr_mlp_opts;
+GR_API gr_mlp *gr_mlp_new(gr_module *parent, const char *name, const gr_mlp_opts *opts);
+/* x [...,dim] -> [...,dim] */
+GR_API gr_tensor *gr_mlp_forward(const gr_mlp *l, gr_tensor *x);
+
+/* Images to tokens: proj.weight [dim,in,patch,patch], proj.bias [dim], one token a patch, row by
+ * row. */
+typedef struct gr_patch gr_patch;
+typedef struct gr_patch_opts {
+	size_t size;
+	int64_t in, dim, patch; /* required */
+	bool no_bias;
+	gr_init_rule init;
+	double init_scale;
+} gr_patch_opts;
+GR_API gr_patch *gr_patch_new(gr_module *parent, const char *name, const gr_patch_opts *opts);
+/* x [N,in,H,W], H and W multiples of patch -> [N,H/patch W/patch,dim] */
+GR_API gr_tensor *gr_patch_forward(const gr_patch *l, gr_tensor *x);
 
 /* A table of rows. weight [count,dim], drawn from N(0, init_scale^2) unless `init` is given. */
 typedef struct gr_embedding gr_embedding;

@@ -35,6 +35,7 @@ typedef enum gr_init_rule {
 	GR_INIT_FAN_IN_UNIFORM = 6, /* U(-b, b), b = scale / sqrt(fan_in): PyTorch's Linear and Conv */
 	GR_INIT_XAVIER_UNIFORM = 7, /* U(-b, b), b = scale sqrt(6 / (fan_in + fan_out)) */
 	GR_INIT_TRUNC_NORMAL = 8,   /* N(0, scale^2), drawn again beyond two standard deviations */
+	GR_INIT_SINCOS_2D = 9,      /* [...,S S,D]: the positions of an S x S grid, see nn/init.c */
 } gr_init_rule;
 
 /* NULL means zeros. */
@@ -44,6 +45,7 @@ typedef struct gr_param_opts {
 	double scale;    /* see the rule; default 1 */
 	int64_t fan_in;  /* default for w [K,C,...]: C times the dims that follow */
 	int64_t fan_out; /* default: K times the dims that follow; a vector has both equal */
+	bool frozen;     /* a constant, whatever gr_module_set_trainable() is told */
 } gr_param_opts;
 
 typedef struct gr_load_opts {
