@@ -21,11 +21,13 @@ static gr_status wrong(const option_table *table, const gr_json *v, const char *
 		v->offset, expected);
 }
 
+/* Some references keep a lone number in a list. */
 static gr_status read_count(const option_table *table, const gr_json *v, void *field)
 {
-	if (v->kind != GR_JSON_NUMBER || !v->is_int || v->integer < -1)
+	const gr_json *e = v->kind == GR_JSON_ARRAY && v->count == 1 ? v->child : v;
+	if (e->kind != GR_JSON_NUMBER || !e->is_int || e->integer < -1)
 		return wrong(table, v, "a count");
-	const int64_t value = v->integer < 0 ? 0 : v->integer;
+	const int64_t value = e->integer < 0 ? 0 : e->integer;
 	memcpy(field, &value, sizeof value);
 	return GR_OK;
 }

@@ -1,5 +1,6 @@
 /*
- * The ADM U-Net: how its blocks are strung together, and one pass through them.
+ * The ADM U-Net and that of latent diffusion: how the blocks are strung together, and one pass
+ * through them. "Attention" is a SpatialTransformer if asked for.
  *
  *	input stages:  conv; per level num_res_blocks x (Res [, Attention]); Down but at the last level
  *	middle stage:  Res, Attention, Res
@@ -24,6 +25,7 @@ typedef enum child_kind {
 	CHILD_CONV,
 	CHILD_RES,
 	CHILD_ATTENTION,
+	CHILD_TRANSFORMER,
 	CHILD_UP,
 	CHILD_DOWN,
 } child_kind;
@@ -65,6 +67,8 @@ static void fill_defaults(gr_unet_config *c)
 		c->num_heads_upsample = c->num_heads;
 	if (c->norm_groups == 0)
 		c->norm_groups = 32;
+	if (c->transformer_depth == 0)
+		c->transformer_depth = 1;
 }
 
 static int64_t level_width(const gr_unet_config *c, int level)
@@ -87,6 +91,11 @@ static gr_status check_config(const gr_unet_config *c)
 	if (c->num_res_blocks < 1 || (c->num_res_blocks + 1) * c->num_levels > MAX_STAGES)
 		return gr_error_set(GR_EARG, "unet: num_res_blocks %lld is not in 1..%d",
 			(long long)c->num_res_blocks, MAX_STAGES / c->num_levels - 1);
+	if (c->use_spatial_transformer != (c->context_dim > 0) || c->transformer_depth < 1)
+		return gr_error_set(GR_EARG,
+			"unet: use_spatial_transformer and context_dim (%lld) go together, transformer_depth "
+			"(%lld) is positive",
+			(long long)c->context_dim, (long long)c->transformer_depth);
 	if (!(c->dropout >= 0.0 && c->dropout < 1.0))
 		return gr_error_set(GR_EARG, "unet: dropout %g is not in 0 <= p < 1", c->dropout);
 	for (int i = 0; i < c->num_levels; i++) {
@@ -122,19 +131,26 @@ static void append_res(gr_unet *u, stage *s, int64_t in, int64_t out, unet_resam
 	append(s, CHILD_RES, gr__unet_res_new(s->module, name, &u->config, in, out, resample));
 }
 
+/* heads: what the options say where no head width is given. */
 static gr_status append_attention(gr_unet *u, stage *s, int64_t width, int64_t heads)
 {
+	const gr_unet_config *c = &u->config;
 	const char name[] = {(char)('0' + s->count), '\0'};
-	if (u->config.num_head_channels > 0)
-		heads = width / u->config.num_head_channels;
-	if (heads < 1 || width % heads != 0 ||
-		(u->config.num_head_channels > 0 && heads * u->config.num_head_channels != width))
+	const int64_t head = c->num_head_channels;
+	if (head > 0)
+		heads = width / head;
+	const bool whole = heads > 0 && width % heads == 0 && (head == 0 || heads * head == width);
+	if (heads < 1 || (!whole && !c->use_spatial_transformer))
 		return gr_error_set(GR_EARG,
 			"unet: width %lld does not split into heads (num_heads %lld, "
 			"num_head_channels %lld)",
-			(long long)width, (long long)u->config.num_heads,
-			(long long)u->config.num_head_channels);
-	append(s, CHILD_ATTENTION, gr__unet_attention_new(s->module, name, &u->config, width, heads));
+			(long long)width, (long long)c->num_heads, (long long)head);
+	const int64_t inner = heads * (c->not_legacy && head > 0 ? head : width / heads);
+	if (c->use_spatial_transformer)
+		append(s, CHILD_TRANSFORMER,
+			gr__unet_transformer_new(s->module, name, c, width, heads, inner));
+	else
+		append(s, CHILD_ATTENTION, gr__unet_attention_new(s->module, name, c, width, heads));
 	return GR_OK;
 }
 
@@ -171,6 +187,8 @@ static gr_status build(gr_unet *u)
 {
 	const gr_unet_config *c = &u->config;
 	const int64_t emb = 4 * c->model_channels;
+	const bool one_rule = c->not_legacy || c->use_spatial_transformer;
+	const int64_t heads_up = one_rule ? c->num_heads : c->num_heads_upsample;
 	int64_t skip[MAX_STAGES];
 	int64_t ds = 1;
 	gr_status status = GR_OK;
@@ -217,7 +235,7 @@ static gr_status build(gr_unet *u)
 			append_res(u, s, ch + skip[--top], level_width(c, level), UNET_SAME);
 			ch = level_width(c, level);
 			if (has_attention(c, ds))
-				status = append_attention(u, s, ch, c->num_heads_upsample);
+				status = append_attention(u, s, ch, heads_up);
 			if (level > 0 && i == c->num_res_blocks) {
 				append_resample(u, s, ch, true);
 				ds /= 2;
@@ -280,6 +298,7 @@ static gr_tensor *apply_child(const stage *s, int i, gr_tensor *x, unet_pass *pa
 	case CHILD_CONV: return gr_conv_forward(child, x);
 	case CHILD_RES: return gr__unet_res_forward(child, x, pass);
 	case CHILD_ATTENTION: return gr__unet_attention_forward(child, x);
+	case CHILD_TRANSFORMER: return gr__unet_transformer_forward(child, x, pass);
 	case CHILD_UP: return gr_upsample_forward(child, x);
 	case CHILD_DOWN: return gr_downsample_forward(child, x);
 	}
@@ -331,6 +350,21 @@ static gr_status check_inputs(const gr_unet *u, const gr_tensor *x, const gr_ten
 	return GR_OK;
 }
 
+static gr_status check_context(const gr_unet *u, const gr_tensor *x, const gr_tensor *context)
+{
+	char text[128];
+	if (context == NULL)
+		return GR_OK;
+	if (!u->config.use_spatial_transformer)
+		return gr_error_set(GR_EARG, "unet: a context given to a network without transformers");
+	if (gr_tensor_ndim(context) == 3 && gr_tensor_dim(context, 0) == gr_tensor_dim(x, 0) &&
+		gr_tensor_dim(context, 2) == u->config.context_dim)
+		return GR_OK;
+	return gr_error_set(GR_ESHAPE, "unet: the context is %s, expected [%lld,M,%lld]",
+		gr_tensor_describe(context, text, sizeof text), (long long)gr_tensor_dim(x, 0),
+		(long long)u->config.context_dim);
+}
+
 /* SiLU(emb), emb = W2 SiLU(W1 e(t) + b1) + b2 [+ row of the label]: [N,4 mc]. Every residual block
  * wants the SiLU, so it is applied here, once. */
 static gr_tensor *embed(const gr_unet *u, gr_tensor *t, gr_tensor *labels)
@@ -346,10 +380,12 @@ static gr_tensor *embed(const gr_unet *u, gr_tensor *t, gr_tensor *labels)
 gr_tensor *gr_unet_forward_with(const gr_unet *u, gr_tensor *x, gr_tensor *t, gr_tensor *labels,
 	const gr_unet_forward_opts *opts)
 {
-	if (u == NULL || x == NULL || t == NULL || check_inputs(u, x, t, labels) != GR_OK)
+	gr_tensor *context = opts == NULL ? NULL : opts->context;
+	if (u == NULL || x == NULL || t == NULL || check_inputs(u, x, t, labels) != GR_OK ||
+		check_context(u, x, context) != GR_OK)
 		return NULL;
 	gr_scope_begin();
-	unet_pass pass = {.emb = embed(u, t, labels), .dropout = u->config.dropout};
+	unet_pass pass = {.emb = embed(u, t, labels), .context = context, .dropout = u->config.dropout};
 	if (opts != NULL && u->config.dropout > 0.0)
 		pass.dropout_key = opts->dropout_key;
 

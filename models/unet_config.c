@@ -1,5 +1,5 @@
 /*
- * Configurations of the ADM U-Net to and from JSON, under the reference's names.
+ * Configurations of the U-Nets to and from JSON, under the reference's names.
  */
 #include "gradus/unet.h"
 
@@ -25,9 +25,20 @@ static const option options[] = {
 	{"dropout", OPTION_REAL, FIELD(dropout), 0, NULL},
 	{"channel_mult", OPTION_REALS, FIELD(channel_mult), FIELD(num_levels), NULL},
 	{"attention_resolutions", OPTION_COUNTS, FIELD(attention_ds), FIELD(num_attention), NULL},
+	/* Latent diffusion, from here on. */
+	{"use_spatial_transformer", OPTION_FLAG, FIELD(use_spatial_transformer), 0, NULL},
+	{"context_dim", OPTION_COUNT, FIELD(context_dim), 0, NULL},
+	{"transformer_depth", OPTION_COUNT, FIELD(transformer_depth), 0, NULL},
+	{"use_linear_in_transformer", OPTION_FLAG, FIELD(use_linear_in_transformer), 0, NULL},
+	{"legacy", OPTION_UNSET, FIELD(not_legacy), 0, NULL},
+	{"dims", OPTION_PASSED, 0, 0, NULL},
+	{"use_checkpoint", OPTION_PASSED, 0, 0, NULL},
+	{"use_fp16", OPTION_PASSED, 0, 0, NULL},
 };
+#define LATENT_FROM 17
 
 static const option_table table = {"unet", options, sizeof options / sizeof *options};
+static const option_table pixel_table = {"unet", options, LATENT_FROM};
 
 gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object)
 {
@@ -40,7 +51,8 @@ gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object)
 
 void gr_unet_config_write_json(FILE *stream, const gr_unet_config *config)
 {
-	fputs("{\"arch\": \"adm\"", stream);
-	gr__options_write(&table, stream, config);
+	const bool latent = config->use_spatial_transformer || config->not_legacy;
+	fputs(latent ? "{\"arch\": \"ldm_unet\"" : "{\"arch\": \"adm\"", stream);
+	gr__options_write(latent ? &table : &pixel_table, stream, config);
 	fputc('}', stream);
 }

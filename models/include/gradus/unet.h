@@ -1,7 +1,9 @@
 /*
  * The ADM U-Net (Dhariwal and Nichol, "Diffusion models beat GANs", 2021; guided-diffusion), the
- * network behind most pixel-space diffusion priors. Parameter names and shapes are those of the
- * public checkpoints, so gr_module_load() takes them as they are.
+ * network behind most pixel-space diffusion priors, and with use_spatial_transformer its offspring
+ * in latent diffusion (Rombach et al. 2022; CompVis latent-diffusion openaimodel.py) and Stable
+ * Diffusion, which attends to a context. Parameter names and shapes are those of the public
+ * checkpoints, so gr_module_load() takes them as they are.
  *
  * Ownership: a gr_unet owns its module tree; results belong to the caller's scope. Threads: a
  * network may be evaluated by many while nobody changes it.
@@ -43,6 +45,13 @@ typedef struct gr_unet_config {
 	double dropout;               /* in training only, see gr_unet_forward_opts */
 	int64_t norm_groups;          /* groups of every group norm; default 32 */
 	gr_dtype dtype;               /* f32 (default) or f64 */
+	/* Latent diffusion. */
+	bool use_spatial_transformer;   /* transformers with cross-attention in place of attention */
+	int64_t context_dim;            /* required then: width of the context's tokens */
+	int64_t transformer_depth;      /* blocks of each transformer; default 1 */
+	bool use_linear_in_transformer; /* their projections are linear layers, as in SD 2 */
+	bool not_legacy; /* reference: legacy = false; heads on the way up are num_heads, too, and
+	                    num_head_channels is the width of a head even if it does not divide */
 } gr_unet_config;
 
 typedef struct gr_unet gr_unet;
@@ -58,9 +67,9 @@ GR_API gr_module *gr_unet_module(gr_unet *u);
 /* The configuration, defaults filled in; borrowed. */
 GR_API const gr_unet_config *gr_unet_get_config(const gr_unet *u);
 
-/* Read a configuration from a JSON object under the reference's names: image_size ... dropout as
- * above, conv_resample, attention_resolutions as downsampling factors; null and -1 mean the
- * default, "arch" is passed over, any other member is GR_EFORMAT. */
+/* Read a configuration from a JSON object under the reference's names: those above, conv_resample,
+ * legacy, attention_resolutions as downsampling factors; null and -1 mean the default, "arch",
+ * "dims", "use_checkpoint" and "use_fp16" are passed over, any other member is GR_EFORMAT. */
 GR_API GR_MUST_USE gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object);
 /* Write it as such an object; errors stay in the stream. */
 GR_API void gr_unet_config_write_json(FILE *stream, const gr_unet_config *config);
@@ -74,6 +83,8 @@ typedef struct gr_unet_forward_opts {
 	const gr_key *dropout_key; /* drop activations at rate config.dropout; default: none dropped.
 	                              The mask of a sample depends on its place in the batch */
 	gr_tensor **middle; /* set to the middle block's output [N,C,H',W'], owned by the scope */
+	gr_tensor *context; /* [N,M,context_dim], of the transformers; without it they attend to their
+	                       own tokens, which need that width then */
 } gr_unet_forward_opts;
 GR_API gr_tensor *gr_unet_forward_with(const gr_unet *u, gr_tensor *x, gr_tensor *t,
 	gr_tensor *labels, const gr_unet_forward_opts *opts);
