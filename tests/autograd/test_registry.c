@@ -87,6 +87,16 @@ Test(registry, errors_name_op_operands_and_site)
 	cr_assert_eq(gr_error_code(), GR_ESHAPE);
 }
 
+/* What, with which operands, where, and last what to try. */
+Test(registry, messages_end_with_the_hint)
+{
+	gr_tensor *a = gr_zeros(GR_F32, GR_DIMS(2, 3));
+	gr_at("dps.c", 41);
+	cr_assert_null((gr_add)(a, gr_zeros(GR_F64, GR_DIMS(2))));
+	cr_assert_str_eq(gr_error_message(),
+		"add: operands differ in type (a f32 [2,3], b f64 [2]) at dps.c:41; hint: gr_cast one");
+}
+
 Test(registry, types_are_not_mixed)
 {
 	cr_assert_null(gr_add(gr_zeros(GR_F32, GR_DIMS(2)), gr_zeros(GR_F64, GR_DIMS(2))));
