@@ -183,6 +183,8 @@ gr_status gr_apply(const gr_op *op, int nin, gr_tensor *const *in, const void *a
 	gr_status status = check_inputs(op, nin, in);
 	if (status != GR_OK)
 		return status;
+	if (op->compose != NULL)
+		return op->compose(nin, in, attr, out);
 	gr_tensor *operands[GR_OP_MAX_IN], *results[GR_OP_MAX_OUT] = {NULL};
 	memcpy(operands, in, (size_t)nin * sizeof *in);
 	gr_op_call c =
