@@ -27,5 +27,6 @@ extern const gr_ref gr_refs_math[];   /* binary, unary, reduce, norm, attention 
 extern const gr_ref gr_refs_move[];   /* shape, index, matmul, conv, whole-factor resample */
 extern const gr_ref gr_refs_image[];  /* resize, pooling, convolutions composed */
 extern const gr_ref gr_refs_order[];  /* sorting, indices of every line, scans */
+extern const gr_ref gr_refs_loss[];   /* losses, distances, random numbers */
 
 #endif
