@@ -28,5 +28,6 @@ extern const gr_ref gr_refs_move[];   /* shape, index, matmul, conv, whole-facto
 extern const gr_ref gr_refs_image[];  /* resize, pooling, convolutions composed */
 extern const gr_ref gr_refs_order[];  /* sorting, indices of every line, scans */
 extern const gr_ref gr_refs_loss[];   /* losses, distances, random numbers */
+extern const gr_ref gr_refs_linalg[]; /* Fourier transforms, solves, eigenvalues */
 
 #endif

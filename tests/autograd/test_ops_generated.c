@@ -14,7 +14,7 @@
 static gr_ref_fn reference_of(const char *name)
 {
 	const gr_ref *const tables[] = {gr_refs_math, gr_refs_move, gr_refs_image, gr_refs_order,
-		gr_refs_loss};
+		gr_refs_loss, gr_refs_linalg};
 
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const gr_ref *r = tables[t]; r->op != NULL; r++)
