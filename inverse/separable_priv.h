@@ -14,10 +14,8 @@ gr_tensor *gr__separable_apply(gr_tensor *rows, gr_tensor *columns, gr_tensor *x
 /* R_h^T y R_w. */
 gr_tensor *gr__separable_adjoint(gr_tensor *rows, gr_tensor *columns, gr_tensor *y);
 
-/* Where index i of a line of n pixels falls: mirrored about the outer edges of the line, the edge
- * pixel repeated (2 1 | 1 2 3 | 3 2) ... */
-int64_t gr__separable_symmetric(int64_t i, int64_t n);
-/* ... or about the centres of the edge pixels (3 2 | 1 2 3 | 2 1). */
+/* Where index i of a line of n pixels falls, mirrored about the centres of the edge pixels
+ * (3 2 | 1 2 3 | 2 1). */
 int64_t gr__separable_reflect(int64_t i, int64_t n);
 
 /* f64 [ceil(n/f), n]: Keys bicubic (a = -1/2) widened by f, symmetric boundary, rows sum to 1. */

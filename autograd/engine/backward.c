@@ -201,7 +201,12 @@ static gr_status run_rule(const walk *w, gr_node *n)
 			return gr_error_code();
 	}
 	bool fused = n->op->vjp_fused != NULL && !w->create_graph;
+	bool failed = gr_failed();
 	gr_status status = fused ? n->op->vjp_fused(&v) : n->op->vjp(&v);
+	if (status == GR_OK && !failed)
+		status = gr_error_code(); /* of an op inside the rule */
+	if (status != GR_OK && !gr_failed())
+		gr__fail(status, n->op->name, "%s in the gradient", gr_error_text(status));
 	for (int i = 0; i < n->nin && status == GR_OK; i++) {
 		if ((v.want >> i & 1u) == 0)
 			continue;

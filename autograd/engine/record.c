@@ -84,7 +84,9 @@ gr_status gr_op_fail(const gr_op_call *c, gr_status code, const char *format, ..
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	describe_operands(operands, sizeof operands, c);
-	return gr__fail(code, c->op->name, "%s (%s)", text, operands);
+	const char *hint = strstr(text, "; hint:");
+	int what = hint != NULL ? (int)(hint - text) : (int)strlen(text);
+	return gr__fail(code, c->op->name, "%.*s (%s)%s", what, text, operands, text + what);
 }
 
 static gr_status check_inputs(const gr_op *op, int nin, gr_tensor *const *in)
@@ -181,6 +183,8 @@ gr_status gr_apply(const gr_op *op, int nin, gr_tensor *const *in, const void *a
 	gr_status status = check_inputs(op, nin, in);
 	if (status != GR_OK)
 		return status;
+	if (op->compose != NULL)
+		return op->compose(nin, in, attr, out);
 	gr_tensor *operands[GR_OP_MAX_IN], *results[GR_OP_MAX_OUT] = {NULL};
 	memcpy(operands, in, (size_t)nin * sizeof *in);
 	gr_op_call c =

@@ -50,9 +50,11 @@ const gr_op *gr_op_find(const char *name)
 
 gr_status gr_op_register(const gr_op *op)
 {
-	if (op == NULL || op->name == NULL || op->infer == NULL || op->forward == NULL)
-		return gr__fail(GR_EARG, "op_register", "a record needs a name, infer and forward");
-	if (op->vjp == NULL && (op->flags & GR_OP_NONDIFF) == 0)
+	if (op == NULL || op->name == NULL ||
+		(op->compose == NULL && (op->infer == NULL || op->forward == NULL)))
+		return gr__fail(GR_EARG, "op_register",
+			"a record needs a name, and infer and forward, or compose");
+	if (op->compose == NULL && op->vjp == NULL && (op->flags & GR_OP_NONDIFF) == 0)
 		return gr__fail(GR_EARG, "op_register",
 			"%s has no vjp; hint: set GR_OP_NONDIFF if its gradient is zero", op->name);
 	if (op->nout < 1 || op->nout > GR_OP_MAX_OUT || op->nin < 0 || op->nin > GR_OP_MAX_IN)

@@ -203,6 +203,72 @@ const gr_op gr_op_gelu = {
 	GR_EW_CASES(smooth_cases),
 };
 
+/* y = x s, s = sigmoid(u) = (1 + tanh(u / 2)) / 2, u = 2 sqrt(2/pi) (x + c x^3), c = 0.044715;
+ * dx = g s (1 + x (1 - s) u'), u' = 2 sqrt(2/pi) (1 + 3 c x^2) */
+static gr_status gelu_tanh_vjp(gr_vjp *v)
+{
+	const double slope = 4.0 * NORMAL_AT_ZERO, c = 0.044715;
+	gr_tensor *x = v->in[0], *x2 = gr_square(x);
+	gr_tensor *s = gr_sigmoid(gr_mul(x, gr_affine(x2, slope * c, slope)));
+	gr_tensor *du = gr_affine(x2, 3.0 * slope * c, slope);
+	gr_tensor *d = gr_mul(s, gr_add_s(gr_mul(gr_mul(x, gr_rsub_s(s, 1.0)), du), 1.0));
+	v->gin[0] = gr_mul(v->gout[0], d);
+	return GR_OK;
+}
+FUSED(gelu_tanh, GELU_TANH_GRAD, in)
+GR_EW_FORWARD(gelu_tanh, GELU_TANH)
+const gr_op gr_op_gelu_tanh = {
+	.name = "gelu_tanh",
+	.sig = "x",
+	.math = "y = x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2",
+	.doc = "Gaussian error linear unit by its tanh approximation.",
+	.nin = 1,
+	.nout = 1,
+	.flags = GR_OP_ELEMENTWISE,
+	.saves = GR_SAVE_IN(0),
+	.infer = gr_infer_same,
+	.forward = gelu_tanh_forward,
+	.vjp = gelu_tanh_vjp,
+	.vjp_fused = gelu_tanh_vjp_fused,
+	GR_EW_CASES(smooth_cases),
+};
+
+/* y = x s, s = sigmoid(c x), c = 1.702;  dx = g s (1 + c x (1 - s)) */
+static gr_status quick_gelu_vjp(gr_vjp *v)
+{
+	gr_tensor *cx = gr_mul_s(v->in[0], 1.702), *s = gr_sigmoid(cx);
+	gr_tensor *d = gr_mul(s, gr_add_s(gr_mul(cx, gr_rsub_s(s, 1.0)), 1.0));
+	v->gin[0] = gr_mul(v->gout[0], d);
+	return GR_OK;
+}
+FUSED(quick_gelu, QUICK_GELU_GRAD, in)
+GR_EW_FORWARD(quick_gelu, QUICK_GELU)
+const gr_op gr_op_quick_gelu = {
+	.name = "quick_gelu",
+	.sig = "x",
+	.math = "y = x sigmoid(1.702 x)",
+	.doc = "Gaussian error linear unit by a logistic approximation.",
+	.nin = 1,
+	.nout = 1,
+	.flags = GR_OP_ELEMENTWISE,
+	.saves = GR_SAVE_IN(0),
+	.infer = gr_infer_same,
+	.forward = quick_gelu_forward,
+	.vjp = quick_gelu_vjp,
+	.vjp_fused = quick_gelu_vjp_fused,
+	GR_EW_CASES(smooth_cases),
+};
+
+gr_tensor *gr_gelu_tanh(gr_tensor *x)
+{
+	return gr_apply1(&gr_op_gelu_tanh, 1, &x, NULL);
+}
+
+gr_tensor *gr_quick_gelu(gr_tensor *x)
+{
+	return gr_apply1(&gr_op_quick_gelu, 1, &x, NULL);
+}
+
 gr_tensor *gr_tanh(gr_tensor *x)
 {
 	return gr_apply1(&gr_op_tanh, 1, &x, NULL);

@@ -254,7 +254,7 @@ static gr_status attention_vjp_fused(gr_vjp *v)
 			status = backward_products(&w, b, least(b + nb, B));
 		(void)gr_scope_end();
 	}
-	return gr__ew_recorded(v->op, status);
+	return status;
 }
 
 /* Two products of L x M, along D and along E, and a softmax. */

@@ -37,6 +37,7 @@ static gr_conv_attr conv_attr(const gr_conv_opts *opts)
 		.dilation = o.dilation == 0 ? 1 : o.dilation,
 		.groups = o.groups == 0 ? 1 : o.groups,
 		.pad_end = o.pad_end,
+		.pad_w = o.pad_w,
 		.out_h = o.out_h,
 		.out_w = o.out_w,
 	};
@@ -53,6 +54,8 @@ static gr_status check_attr(const gr_op_call *c)
 	if (a->stride == INT64_MIN)
 		return gr_op_fail(c, GR_EARG,
 			"opts->size is 0; hint: GR_OPTS(gr_conv_opts, ...) fills it in");
+	if (a->pad_w < -1 || a->pad_w > most)
+		return gr_op_fail(c, GR_EARG, "pad_w is %" PRId64 "; hint: -1 is none, 0 is pad", a->pad_w);
 	if (a->stride < 1 || a->dilation < 1 || a->groups < 1 || a->pad < 0 || a->out_h < 0 ||
 		a->out_w < 0)
 		return gr_op_fail(c, GR_EARG,
@@ -89,23 +92,32 @@ static gr_status check_operands(const gr_op_call *c)
 	return check_attr(c);
 }
 
-/* Of one dim: the size of the output, below 1 when the kernel does not fit. */
-static int64_t out_size(const gr_conv_attr *a, int64_t size, int64_t kernel)
+/* Zeros before the first row (dim 2) or column (dim 3); as many follow the last, and pad_end. */
+static int64_t pad_of(const gr_conv_attr *a, int dim)
 {
-	int64_t room = size + 2 * a->pad + a->pad_end - a->dilation * (kernel - 1) - 1;
+	if (dim == 2 || a->pad_w == 0)
+		return a->pad;
+	return a->pad_w < 0 ? 0 : a->pad_w;
+}
+
+/* Of one dim: the size of the output, below 1 when the kernel does not fit. */
+static int64_t out_size(const gr_conv_attr *a, int dim, int64_t size, int64_t kernel)
+{
+	int64_t room = size + 2 * pad_of(a, dim) + a->pad_end - a->dilation * (kernel - 1) - 1;
 	return room < 0 ? 0 : room / a->stride + 1;
 }
 
 /* The smallest image that has this output: the default of the input adjoint. */
-static int64_t least_size(const gr_conv_attr *a, int64_t out, int64_t kernel)
+static int64_t least_size(const gr_conv_attr *a, int dim, int64_t out, int64_t kernel)
 {
-	return (out - 1) * a->stride + a->dilation * (kernel - 1) + 1 - 2 * a->pad - a->pad_end;
+	int64_t padded = (out - 1) * a->stride + a->dilation * (kernel - 1) + 1;
+	return padded - 2 * pad_of(a, dim) - a->pad_end;
 }
 
 /* The largest kernel that has this output: the default of the weight adjoint. */
-static int64_t most_kernel(const gr_conv_attr *a, int64_t size, int64_t out)
+static int64_t most_kernel(const gr_conv_attr *a, int dim, int64_t size, int64_t out)
 {
-	int64_t room = size + 2 * a->pad + a->pad_end - (out - 1) * a->stride - 1;
+	int64_t room = size + 2 * pad_of(a, dim) + a->pad_end - (out - 1) * a->stride - 1;
 	return room < 0 ? 0 : room / a->dilation + 1;
 }
 
@@ -124,8 +136,8 @@ static gr_conv_geom geometry(const gr_conv_attr *a, const int64_t *x, const int6
 		.wo = y[3],
 		.stride_h = a->stride,
 		.stride_w = a->stride,
-		.pad_top = a->pad,
-		.pad_left = a->pad,
+		.pad_top = pad_of(a, 2),
+		.pad_left = pad_of(a, 3),
 		.dil_h = a->dilation,
 		.dil_w = a->dilation,
 		.groups = a->groups,
@@ -159,7 +171,7 @@ static gr_status conv2d_infer(gr_op_call *c)
 	if (w[0] % a->groups != 0)
 		return gr_op_fail(c, GR_ESHAPE,
 			"%" PRId64 " output channels do not divide into %" PRId64 " groups", w[0], a->groups);
-	int64_t ho = out_size(a, x[2], w[2]), wo = out_size(a, x[3], w[3]);
+	int64_t ho = out_size(a, 2, x[2], w[2]), wo = out_size(a, 3, x[3], w[3]);
 	if (ho < 1 || wo < 1)
 		return gr_op_fail(c, GR_ESHAPE,
 			"a kernel of %" PRId64 " x %" PRId64 " does not fit the padded image; hint: raise pad",
@@ -199,6 +211,7 @@ static gr_conv_opts sized(const gr_conv_attr *a, int64_t out_h, int64_t out_w)
 		.dilation = a->dilation,
 		.groups = a->groups,
 		.pad_end = a->pad_end,
+		.pad_w = a->pad_w,
 		.out_h = out_h,
 		.out_w = out_w,
 	};
@@ -253,6 +266,10 @@ static gr_status conv2d_vjp(gr_vjp *v)
 		{"groups", {{2, 4, 4, 4}, {2, 2, 3, 3}, b2}, .attr = CONV_ATTR(1, 1, 1, 2, 0, 0, 0)}, \
 		{"depthwise", {{1, 3, 5, 5}, {3, 1, 3, 3}, b3}, .attr = CONV_ATTR(1, 1, 1, 3, 0, 0, 0)}, \
 		{"unread edge", {{1, 1, 6, 6}, {1, 1, 2, 2}, b1}, .attr = CONV_ATTR(3, 0, 1, 1, 0, 0, 0)}, \
+		{"columns padded", {{1, 2, 3, 5}, {2, 2, 1, 4}, b2}, \
+			.attr = CONV_ATTR(1, 0, 1, 1, 0, 0, 0, 2)}, \
+		{"rows padded", {{1, 2, 4, 3}, {2, 2, 3, 1}, b2}, \
+			.attr = CONV_ATTR(2, 1, 1, 1, 0, 0, 0, -1)}, \
 		{"no images", {{0, 2, 4, 4}, {3, 2, 3, 3}, b3}, .attr = CONV_ATTR(1, 1, 1, 1, 0, 0, 0)},
 
 static const gr_case conv2d_cases[] = {CONV_CASES({0}, {0}, {0}, {0})};
@@ -348,9 +365,10 @@ static gr_status conv2d_input_adjoint_infer(gr_op_call *c)
 	if (w[0] % a->groups != 0)
 		return gr_op_fail(c, GR_ESHAPE,
 			"%" PRId64 " channels do not divide into %" PRId64 " groups", w[0], a->groups);
-	int64_t h = a->out_h != 0 ? a->out_h : least_size(a, g[2], w[2]);
-	int64_t width = a->out_w != 0 ? a->out_w : least_size(a, g[3], w[3]);
-	if (h < 1 || width < 1 || out_size(a, h, w[2]) != g[2] || out_size(a, width, w[3]) != g[3])
+	int64_t h = a->out_h != 0 ? a->out_h : least_size(a, 2, g[2], w[2]);
+	int64_t width = a->out_w != 0 ? a->out_w : least_size(a, 3, g[3], w[3]);
+	if (h < 1 || width < 1 || out_size(a, 2, h, w[2]) != g[2] ||
+		out_size(a, 3, width, w[3]) != g[3])
 		return gr_op_fail(c, GR_ESHAPE,
 			"no image of %" PRId64 " x %" PRId64 " has an output of %" PRId64 " x %" PRId64
 			"; hint: out_h, out_w",
@@ -401,6 +419,7 @@ static const gr_case conv2d_input_adjoint_cases[] = {
 	{"all", {{2, 4, 4, 4}, {4, 2, 3, 2}}, .attr = CONV_ATTR(3, 2, 2, 2, 1, 9, 8)},
 	{"depthwise", {{1, 3, 5, 5}, {3, 1, 3, 3}}, .attr = CONV_ATTR(1, 1, 1, 3, 0, 0, 0)},
 	{"unread edge", {{1, 1, 2, 2}, {1, 1, 2, 2}}, .attr = CONV_ATTR(3, 0, 1, 1, 0, 7, 6)},
+	{"columns padded", {{1, 2, 3, 6}, {2, 2, 1, 4}}, .attr = CONV_ATTR(1, 0, 1, 1, 0, 0, 0, 2)},
 	{"no images", {{0, 3, 4, 4}, {3, 2, 3, 3}}, .attr = CONV_ATTR(1, 1, 1, 1, 0, 0, 0)},
 };
 
@@ -445,9 +464,9 @@ static gr_status conv2d_weight_adjoint_infer(gr_op_call *c)
 		return gr_op_fail(c, GR_ESHAPE,
 			"%" PRId64 " and %" PRId64 " channels do not both divide into %" PRId64 " groups", g[1],
 			x[1], a->groups);
-	int64_t r = a->out_h != 0 ? a->out_h : most_kernel(a, x[2], g[2]);
-	int64_t s = a->out_w != 0 ? a->out_w : most_kernel(a, x[3], g[3]);
-	if (r < 1 || s < 1 || out_size(a, x[2], r) != g[2] || out_size(a, x[3], s) != g[3])
+	int64_t r = a->out_h != 0 ? a->out_h : most_kernel(a, 2, x[2], g[2]);
+	int64_t s = a->out_w != 0 ? a->out_w : most_kernel(a, 3, x[3], g[3]);
+	if (r < 1 || s < 1 || out_size(a, 2, x[2], r) != g[2] || out_size(a, 3, x[3], s) != g[3])
 		return gr_op_fail(c, GR_ESHAPE,
 			"no kernel of %" PRId64 " x %" PRId64 " takes x to an output of %" PRId64 " x %" PRId64
 			"; hint: out_h, out_w",
@@ -497,6 +516,7 @@ static const gr_case conv2d_weight_adjoint_cases[] = {
 	{"all", {{2, 4, 4, 4}, {2, 4, 9, 8}}, .attr = CONV_ATTR(3, 2, 2, 2, 1, 3, 2)},
 	{"depthwise", {{1, 3, 5, 5}, {1, 3, 5, 5}}, .attr = CONV_ATTR(1, 1, 1, 3, 0, 0, 0)},
 	{"unread edge", {{1, 1, 2, 2}, {1, 1, 7, 6}}, .attr = CONV_ATTR(3, 0, 1, 1, 0, 2, 2)},
+	{"columns padded", {{1, 2, 3, 6}, {1, 2, 3, 5}}, .attr = CONV_ATTR(1, 0, 1, 1, 0, 0, 0, 2)},
 	{"no images", {{0, 3, 4, 4}, {0, 2, 4, 4}}, .attr = CONV_ATTR(1, 1, 1, 1, 0, 3, 3)},
 };
 

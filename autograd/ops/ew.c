@@ -21,14 +21,9 @@ gr_tensor *gr__ew_const(const gr_op *op, gr_ew_kind kind, gr_tensor *a, gr_tenso
 	if (out == NULL)
 		return NULL;
 	gr_status status = gr__ew(kind, out, (const gr_tensor *[]){a, b}, s0, s1);
-	return gr__ew_recorded(op, status) == GR_OK ? out : NULL;
-}
-
-gr_status gr__ew_recorded(const gr_op *op, gr_status status)
-{
-	if (status != GR_OK && !gr_failed())
+	if (status != GR_OK)
 		gr__fail(status, op->name, "%s in the gradient", gr_error_text(status));
-	return status;
+	return status == GR_OK ? out : NULL;
 }
 
 gr_tensor *gr__ew_masked(gr_tensor *mask, gr_tensor *g)

@@ -13,8 +13,6 @@ gr_status gr__ew_call(gr_op_call *c, gr_ew_kind kind, double s0, double s1);
 /* kind(a, b) in a's shape, a constant to every gradient; b may be NULL. Owned by the scope. */
 gr_tensor *gr__ew_const(const gr_op *op, gr_ew_kind kind, gr_tensor *a, gr_tensor *b, double s0,
 	double s1);
-/* A kernel says GR_EMEM without recording it, and in a rule nobody else does: returns `status`. */
-gr_status gr__ew_recorded(const gr_op *op, gr_status status);
 /* mask != 0 ? g : 0, differentiable in g. Unlike g * mask it gives 0 for an infinite g. */
 gr_tensor *gr__ew_masked(gr_tensor *mask, gr_tensor *g);
 

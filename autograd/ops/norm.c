@@ -210,8 +210,7 @@ static gr_status group_norm_vjp_fused(gr_vjp *v)
 	gr_tensor *dx = v->gin[0] != NULL ? gr__scope_own(as_ncp(v->gin[0])) : NULL;
 	if (g == NULL || x == NULL || (dx == NULL) != (v->gin[0] == NULL))
 		return gr_error_code();
-	return gr__ew_recorded(v->op,
-		gr__group_norm_backward(dx, v->gin[1], v->gin[2], g, x, w, b, v->out[1], &args));
+	return gr__group_norm_backward(dx, v->gin[1], v->gin[2], g, x, w, b, v->out[1], &args);
 }
 
 static double group_norm_flops(const gr_op_call *c)
@@ -333,8 +332,7 @@ static gr_status layer_norm_vjp_fused(gr_vjp *v)
 	gr_tensor *dx = v->gin[0] != NULL ? gr__scope_own(as_rows(v->gin[0])) : NULL;
 	if (g == NULL || x == NULL || stats == NULL || (dx == NULL) != (v->gin[0] == NULL))
 		return gr_error_code();
-	return gr__ew_recorded(v->op,
-		gr__layer_norm_backward(dx, v->gin[1], v->gin[2], g, x, w, stats));
+	return gr__layer_norm_backward(dx, v->gin[1], v->gin[2], g, x, w, stats);
 }
 
 static const gr_norm_attr layer_attr = {0, 1e-5, 0}, layer_large_eps = {0, 0.1, 0};

@@ -87,6 +87,51 @@ const gr_op gr_op_round = {
 	GR_EW_CASES(step_cases),
 };
 
+/* y = x where x > 0, else s x;  dx = g there, else s g */
+static gr_status leaky_relu_vjp(gr_vjp *v)
+{
+	double s = ((const gr_scalar_attr *)v->attr)->s0;
+	v->gin[0] = gr_where(gr_gt_s(v->in[0], 0.0), v->gout[0], gr_mul_s(v->gout[0], s));
+	return GR_OK;
+}
+static gr_status leaky_relu_vjp_fused(gr_vjp *v)
+{
+	double s = ((const gr_scalar_attr *)v->attr)->s0;
+	v->gin[0] = gr__ew_const(v->op, GR_EW_LEAKY_RELU_GRAD, v->gout[0], v->in[0], s, 0.0);
+	return GR_OK;
+}
+static gr_status leaky_relu_forward(gr_op_call *c)
+{
+	return gr__ew_call(c, GR_EW_LEAKY_RELU, ((const gr_scalar_attr *)c->attr)->s0, 0.0);
+}
+static const gr_scalar_attr leaky_relu_attr = {0.2, 0.0};
+static const gr_case leaky_relu_cases[] = {
+	GR_EW_CASES_1(0.2, 2.0, &leaky_relu_attr),
+	GR_EW_CASE("negative", -2.0, -0.2, &leaky_relu_attr, {3, 4}),
+	GR_EW_KINK("both signs", -2.0, 2.0, &leaky_relu_attr, {37}),
+};
+const gr_op gr_op_leaky_relu = {
+	.name = "leaky_relu",
+	.sig = "x",
+	.math = "y = x > 0 ? x : s x",
+	.doc = "Rectifier with a slope s below 0; the gradient at 0 is s.",
+	.nin = 1,
+	.nout = 1,
+	.flags = GR_OP_ELEMENTWISE,
+	.saves = GR_SAVE_IN(0),
+	.attr_size = sizeof(gr_scalar_attr),
+	.infer = gr_infer_same,
+	.forward = leaky_relu_forward,
+	.vjp = leaky_relu_vjp,
+	.vjp_fused = leaky_relu_vjp_fused,
+	GR_EW_CASES(leaky_relu_cases),
+};
+
+gr_tensor *gr_leaky_relu(gr_tensor *x, double slope)
+{
+	return gr_apply1(&gr_op_leaky_relu, 1, &x, &(gr_scalar_attr){slope, 0.0});
+}
+
 /* y = min(max(x, low), high);  dx = g on low <= x <= high, else 0 */
 static gr_status clamp_vjp(gr_vjp *v)
 {

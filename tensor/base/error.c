@@ -76,6 +76,22 @@ int gr__site_line(void)
 	return site_line;
 }
 
+/* " at file:line", before the hint where there is one. */
+static void insert_site(char *message, size_t room)
+{
+	char site[256];
+	int wanted = snprintf(site, sizeof site, " at %s:%d", site_file, site_line);
+	size_t length = strlen(message);
+	size_t n = wanted > 0 ? (size_t)wanted : 0;
+	n = n < sizeof site ? n : sizeof site - 1;
+	if (length + n >= room)
+		return;
+	char *hint = strstr(message, "; hint:");
+	char *at = hint != NULL ? hint : message + length;
+	memmove(at + n, at, length - (size_t)(at - message) + 1);
+	memcpy(at, site, n);
+}
+
 static gr_status record_error(gr_status code, const char *op, bool with_site, const char *format,
 	va_list args)
 {
@@ -86,12 +102,10 @@ static gr_status record_error(gr_status code, const char *op, bool with_site, co
 	const size_t room = sizeof record.message;
 	if (op != NULL)
 		used = (size_t)snprintf(record.message, room, "%s: ", op);
-	if (used < room) {
-		int n = vsnprintf(record.message + used, room - used, format, args);
-		used += n > 0 ? (size_t)n : 0;
-	}
-	if (with_site && site_line > 0 && used < room)
-		snprintf(record.message + used, room - used, " at %s:%d", site_file, site_line);
+	if (used < room)
+		vsnprintf(record.message + used, room - used, format, args);
+	if (with_site && site_line > 0)
+		insert_site(record.message, room);
 	if (atomic_load(&policy) == GR_ABORT) {
 		fprintf(stderr, "gradus: %s\n", record.message);
 		abort();

@@ -34,6 +34,9 @@
 	X(SOFTPLUS, 1, GR_M_softplus(a)) \
 	X(RELU, 1, a > (T)0 ? a : (T)0) \
 	X(GELU, 1, (T)0.5 * a * ((T)1 + GR_M_erf(a * (T)0.70710678118654752440))) \
+	X(GELU_TANH, 1, a *GR_M_sigmoid(GR_M_gelu_inner(a))) \
+	X(QUICK_GELU, 1, a *GR_M_sigmoid((T)1.702 * a)) \
+	X(LEAKY_RELU, 1, a > (T)0 ? a : s0 * a) \
 	X(ABS, 1, GR_M_abs(a)) \
 	X(SIGN, 1, (T)(a > (T)0) - (T)(a < (T)0)) \
 	X(FLOOR, 1, GR_M_floor(a)) \
@@ -54,6 +57,9 @@
 	X(GELU_GRAD, 2, a *GR_M_gelu_grad(b)) \
 	X(SIGMOID_GRAD, 2, a *b *((T)1 - b)) \
 	X(TANH_GRAD, 2, a *((T)1 - b * b)) \
-	X(RELU_GRAD, 2, b > (T)0 ? a : (T)0)
+	X(RELU_GRAD, 2, b > (T)0 ? a : (T)0) \
+	X(GELU_TANH_GRAD, 2, a *GR_M_gelu_tanh_grad(b)) \
+	X(QUICK_GELU_GRAD, 2, a *GR_M_silu_grad((T)1.702 * b)) \
+	X(LEAKY_RELU_GRAD, 2, b > (T)0 ? a : s0 * a)
 
 #endif

@@ -10,7 +10,8 @@
 
 #include "gradus/base.h"
 
-/* Message "op: text at file:line"; `op` may be NULL. The site is what gr_at() last said. */
+/* Message "op: text at file:line; hint: ..."; `op` may be NULL. The site is what gr_at() last said;
+ * what opens a file says gr_at("", 0), since its errors are about the file. */
 gr_status gr__fail(gr_status code, const char *op, const char *format, ...) GR_PRINTF(3, 4);
 /* The call site last given to gr_at() on this thread ("" and 0 when none). */
 const char *gr__site_file(void);

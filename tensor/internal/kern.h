@@ -83,4 +83,65 @@ gr_status gr__scatter_add(gr_tensor *out, const gr_tensor *g, int axis, const gr
 gr_status gr__pool_mean(gr_tensor *y, const gr_tensor *x, int64_t f, double scale);
 gr_status gr__repeat(gr_tensor *y, const gr_tensor *x, int64_t f, double scale);
 
+/* What follows takes contiguous tensors alone. */
+
+/* Resampling of one axis from `in` pixels to `out` (kern/resize.c has the rules). */
+typedef struct gr_resize_rule {
+	int64_t in, out;
+	bool cubic; /* else linear */
+	bool align_corners, antialias, mirror;
+	double scale; /* input pixels per output pixel */
+	double a;     /* of the cubic */
+} gr_resize_rule;
+
+/* A linear map of an axis: y[i] = sum of weight[k] x[column[k]], start[i] <= k < start[i + 1]. */
+typedef struct gr_rows {
+	int64_t rows, columns;
+	int64_t *start; /* [rows + 1]; the block that holds all three */
+	int64_t *column;
+	double *weight;
+} gr_rows;
+
+/* GR_OK or GR_EMEM; columns ascend in each row. gr__rows_free accepts zeroed memory. */
+gr_status gr__resize_rows(gr_rows *rows, const gr_resize_rule *rule);
+gr_status gr__rows_transpose(gr_rows *t, const gr_rows *rows);
+void gr__rows_free(gr_rows *rows);
+gr_status gr__rows_apply(gr_tensor *y, const gr_tensor *x, int axis, const gr_rows *rows);
+
+/* y[i] = x[0] + ... + x[i], or from the other end; the product; and dx of the product. */
+gr_status gr__cumsum(gr_tensor *y, const gr_tensor *x, int axis, bool reverse);
+gr_status gr__cumprod(gr_tensor *y, const gr_tensor *x, int axis);
+gr_status gr__cumprod_backward(gr_tensor *dx, const gr_tensor *x, const gr_tensor *dy, int axis);
+
+/* order i64, like x: the permutation that sorts each line, stable; NaN counts as the largest. */
+gr_status gr__argsort(gr_tensor *order, const gr_tensor *x, int axis, bool descending);
+/* y[.., i, ..] = x[.., index[.., i, ..], ..], index like y and checked by the caller; and its
+ * adjoint: y (zeroed by the call) [.., index[.., i, ..], ..] += x[.., i, ..] in order of i. */
+gr_status gr__take_along(gr_tensor *y, const gr_tensor *x, int axis, const gr_tensor *index);
+gr_status gr__scatter_along(gr_tensor *y, const gr_tensor *x, int axis, const gr_tensor *index);
+/* index i64 [B,H',W']: place h W + w of the first maximum in each window of x [B,H,W]. */
+typedef struct gr_pool_window {
+	int64_t kernel, stride, pad;
+} gr_pool_window;
+gr_status gr__max_pool_index(gr_tensor *index, const gr_tensor *x, const gr_pool_window *window);
+
+/* Complex lines along `axis` (the last dim is 2): y_k = scale sum_j x_j exp(-2 pi i jk / n), or
+ * with + if inverse. Real lines x [..., n] and half spectra y [..., n/2 + 1, 2]: the same, and its
+ * adjoint x_j = scale Re sum_k y_k exp(+2 pi i jk / n). */
+gr_status gr__fft(gr_tensor *y, const gr_tensor *x, int axis, bool inverse, double scale);
+gr_status gr__rfft(gr_tensor *y, const gr_tensor *x, double scale);
+gr_status gr__rfft_adjoint(gr_tensor *x, const gr_tensor *y, double scale);
+
+/* LAPACK on each matrix of a batch in turn; GR_ENUMERIC where a matrix has no result.
+ * cholesky: l l^T = (a + a^T) / 2. triangular_solve: x with op(a) x = b from one triangle of a.
+ * lu_solve: the same of a whole matrix. eigh: (a + a^T) / 2 = v diag(w) v^T, w ascending. svd:
+ * a = u diag(s) v^T, s falling, min(m, n) columns. Of each vector the entry of largest magnitude
+ * is positive (in u for svd). */
+gr_status gr__cholesky(gr_tensor *l, const gr_tensor *a);
+gr_status gr__triangular_solve(gr_tensor *x, const gr_tensor *a, const gr_tensor *b, bool upper,
+	bool transpose);
+gr_status gr__lu_solve(gr_tensor *x, const gr_tensor *a, const gr_tensor *b, bool transpose);
+gr_status gr__eigh(gr_tensor *w, gr_tensor *v, const gr_tensor *a);
+gr_status gr__svd(gr_tensor *u, gr_tensor *s, gr_tensor *v, const gr_tensor *a);
+
 #endif

@@ -121,6 +121,7 @@ static void release(void *tensor)
 
 gr_archive *gr_archive_new(void)
 {
+	gr_at("", 0);
 	gr_archive *a = gr__pool_alloc(sizeof *a);
 	if (!a) {
 		gr__fail(GR_EMEM, "archive", "no memory for an archive");

@@ -15,6 +15,7 @@
 gr_status gr__infile_open(gr_infile *f, const char *op, const char *path)
 {
 	*f = (gr_infile){.op = op, .path = path, .fd = -1};
+	gr_at("", 0);
 	if (!path)
 		return gr__fail(GR_EARG, op, "no file name given");
 	/* Without O_NONBLOCK, opening a named pipe would wait for a writer. */

@@ -41,6 +41,7 @@ static void discard(gr_outfile *f)
 
 static gr_status check_target(const char *path)
 {
+	gr_at("", 0);
 	if (!path || !*path)
 		return gr__fail(GR_EARG, "outfile", "no file name given");
 	if (!*base_name(path))

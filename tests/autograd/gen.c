@@ -67,8 +67,12 @@ static bool draw_floats(gen *g, int i, int64_t cells)
 		cell[k] = cell[other];
 		cell[other] = k;
 	}
-	for (int64_t k = 0; k < g->size[i]; k++)
-		g->value[i][k] = (float)(lo + (hi - lo) * ((double)cell[k] + inside) / (double)cells);
+	int64_t n = g->shape[i].ndim > 0 ? g->shape[i].dims[g->shape[i].ndim - 1] : 1;
+	for (int64_t k = 0; k < g->size[i]; k++) {
+		double value = lo + (hi - lo) * ((double)cell[k] + inside) / (double)cells;
+		bool diagonal = i == 0 && k % n == k / n % n;
+		g->value[i][k] = (float)(value + (diagonal ? g->c->diagonal : 0.0));
+	}
 	free(cell);
 	return true;
 }

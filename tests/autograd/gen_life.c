@@ -114,6 +114,8 @@ static bool broadcast_along(gen *g, int axis)
 			return false;
 		for (int i = 0; i < g->nin; i++) {
 			int at = axis < 0 ? axis + g->shape[i].ndim : axis;
+			if (i == 0 && g->c->diagonal != 0.0)
+				continue; /* a matrix with equal rows would not be definite */
 			if (at >= 0 && at < g->shape[i].ndim && g->shape[i].dims[at] > 1)
 				r->in[i] = repeat_first(r->in[i], at, k == 1);
 		}

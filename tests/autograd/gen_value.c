@@ -103,7 +103,9 @@ bool gen_check_record(gen *g)
 		return gen_fail(g, "name, sig, math or doc is missing");
 	if (!is_text(g->c->name))
 		return gen_fail(g, "a case without a name");
-	if ((op->flags & GR_OP_NONDIFF) == 0 && op->vjp == NULL)
+	if (op->compose != NULL && (op->infer != NULL || op->forward != NULL || op->vjp != NULL))
+		return gen_fail(g, "a composition with rules of its own");
+	if (op->compose == NULL && (op->flags & GR_OP_NONDIFF) == 0 && op->vjp == NULL)
 		return gen_fail(g, "no vjp");
 	if ((op->attr_size == 0) != (g->c->attr == NULL))
 		return gen_fail(g, "the op has %zu bytes of attributes, the case %s", op->attr_size,
@@ -156,7 +158,8 @@ bool gen_check_flags(gen *g)
 
 	if (!gen_inputs(g, GR_F64, GEN_CONTIGUOUS, r.in) || !gen_forward(g, &r, g->diff))
 		return false;
-	if (((flags & GR_OP_VIEW) != 0) != shares_storage(g, &r))
+	/* A composition may end in a view or a copy, as the strides allow. */
+	if (g->op->compose == NULL && ((flags & GR_OP_VIEW) != 0) != shares_storage(g, &r))
 		return gen_fail(g, "a view, or not, against its flag");
 	for (int o = 0; o < g->op->nout; o++) {
 		bool want = (flags & GR_OP_NONDIFF) == 0 && gen_is_float(r.out[o]) && g->diff != 0;

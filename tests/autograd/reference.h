@@ -22,8 +22,12 @@ typedef struct gr_ref {
 	gr_ref_fn fn;
 } gr_ref;
 
-/* Both end with {NULL, NULL}. a: binary, unary, reduce, norm, attention; b: the other families. */
-extern const gr_ref gr_refs_math[];
-extern const gr_ref gr_refs_move[];
+/* Each ends with {NULL, NULL}. */
+extern const gr_ref gr_refs_math[];   /* binary, unary, reduce, norm, attention */
+extern const gr_ref gr_refs_move[];   /* shape, index, matmul, conv, whole-factor resample */
+extern const gr_ref gr_refs_image[];  /* resize, pooling, convolutions composed */
+extern const gr_ref gr_refs_order[];  /* sorting, indices of every line, scans */
+extern const gr_ref gr_refs_loss[];   /* losses, distances, random numbers */
+extern const gr_ref gr_refs_linalg[]; /* Fourier transforms, solves, eigenvalues */
 
 #endif

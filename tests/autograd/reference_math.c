@@ -78,6 +78,10 @@ ELEMENTWISE(ref_silu, a / (1.0 + exp(-a)))
 ELEMENTWISE(ref_softplus, log1p(exp(a)))
 ELEMENTWISE(ref_relu, fmax(a, 0.0))
 ELEMENTWISE(ref_gelu, 0.5 * a * erfc(-a / sqrt(2.0)))
+ELEMENTWISE(ref_gelu_tanh,
+	0.5 * a * (1.0 + tanh(0.7978845608028654 * (a + 0.044715 * a * a * a))))
+ELEMENTWISE(ref_quick_gelu, a / (1.0 + exp(-1.702 * a)))
+ELEMENTWISE(ref_leaky_relu, a > 0.0 ? a : s0 * a)
 ELEMENTWISE(ref_abs, fabs(a))
 ELEMENTWISE(ref_sign, a > 0.0 ? 1.0 : (a < 0.0 ? -1.0 : 0.0))
 ELEMENTWISE(ref_floor, floor(a))
@@ -132,6 +136,7 @@ REDUCTION(ref_max, -INFINITY, fmax(y, a), y)
 REDUCTION(ref_min, INFINITY, fmin(y, a), y)
 REDUCTION(ref_sumsq, 0.0, y + a * a, y)
 REDUCTION(ref_norm, 0.0, hypot(y, a), y)
+REDUCTION(ref_logsumexp, -INFINITY, fmax(y, a) + log1p(exp(fmin(y, a) - fmax(y, a))), y)
 
 static void ref_sum_to(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
 {
@@ -228,6 +233,55 @@ static void ref_layer_norm(const void *attr, int nin, const gr_ref_tensor *in, g
 	}
 }
 
+static void ref_rms_norm(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
+{
+	int64_t D = in[1].dims[0];
+	(void)nin;
+	for (int64_t i = 0; i < size_of(out); i++) {
+		double sum = 0.0;
+		for (int64_t d = 0; d < D; d++)
+			sum += pow(in[0].data[i / D * D + d], 2.0);
+		out->data[i] = in[1].data[i % D] * in[0].data[i] /
+			sqrt(sum / (double)D + ((const gr_norm_attr *)attr)->eps);
+	}
+}
+
+static int64_t channel_of(const gr_ref_tensor *x, int64_t i)
+{
+	for (int d = x->ndim - 1; d > 1; d--)
+		i /= x->dims[d];
+	return i % x->dims[1];
+}
+
+static void ref_batch_norm(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
+{
+	(void)nin;
+	for (int64_t i = 0; i < size_of(out); i++) {
+		int64_t c = channel_of(out, i);
+		double std = sqrt(in[2].data[c] + ((const gr_norm_attr *)attr)->eps);
+		out->data[i] = in[3].data[c] * (in[0].data[i] - in[1].data[c]) / std + in[4].data[c];
+	}
+}
+
+/* in: x w b; out: y mean var */
+static void ref_batch_norm_train(const void *attr, int nin, const gr_ref_tensor *in,
+	gr_ref_tensor *out)
+{
+	int64_t C = in[0].dims[1];
+	double n = (double)(size_of(in) / (C > 0 ? C : 1));
+	(void)nin;
+	for (int64_t i = 0; i < size_of(in); i++)
+		out[1].data[channel_of(in, i)] += in[0].data[i] / n;
+	for (int64_t i = 0; i < size_of(in); i++)
+		out[2].data[channel_of(in, i)] +=
+			pow(in[0].data[i] - out[1].data[channel_of(in, i)], 2) / n;
+	for (int64_t i = 0; i < size_of(in); i++) {
+		int64_t c = channel_of(in, i);
+		double std = sqrt(out[2].data[c] + ((const gr_norm_attr *)attr)->eps);
+		out[0].data[i] = in[1].data[c] * (in[0].data[i] - out[1].data[c]) / std + in[2].data[c];
+	}
+}
+
 static double dot(const double *a, const double *b, int64_t n)
 {
 	double sum = 0.0;
@@ -273,13 +327,16 @@ const gr_ref gr_refs_math[] = {
 	{"neg", ref_neg}, {"square", ref_square}, {"exp", ref_exp}, {"log", ref_log},
 	{"sqrt", ref_sqrt}, {"rsqrt", ref_rsqrt}, {"sin", ref_sin}, {"cos", ref_cos},
 	{"tanh", ref_tanh}, {"erf", ref_erf}, {"sigmoid", ref_sigmoid}, {"silu", ref_silu},
-	{"softplus", ref_softplus}, {"relu", ref_relu}, {"gelu", ref_gelu}, {"abs", ref_abs},
+	{"softplus", ref_softplus}, {"relu", ref_relu}, {"gelu", ref_gelu}, {"gelu_tanh", ref_gelu_tanh},
+	{"quick_gelu", ref_quick_gelu}, {"leaky_relu", ref_leaky_relu}, {"abs", ref_abs},
 	{"sign", ref_sign}, {"floor", ref_floor}, {"round", ref_round}, {"clamp", ref_clamp},
 	{"cast", ref_cast},
 	{"sum", ref_sum}, {"mean", ref_mean}, {"max", ref_max}, {"min", ref_min},
-	{"sumsq", ref_sumsq}, {"norm", ref_norm}, {"sum_to", ref_sum_to}, {"argmax", ref_argmax},
+	{"sumsq", ref_sumsq}, {"norm", ref_norm}, {"logsumexp", ref_logsumexp}, {"sum_to", ref_sum_to}, {"argmax", ref_argmax},
 	{"softmax", ref_softmax}, {"log_softmax", ref_log_softmax},
 	{"group_norm", ref_group_norm}, {"layer_norm", ref_layer_norm},
+	{"rms_norm", ref_rms_norm}, {"batch_norm", ref_batch_norm},
+	{"batch_norm_train", ref_batch_norm_train},
 	{"attention", ref_attention},
 	{NULL, NULL},
 };

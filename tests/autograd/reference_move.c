@@ -239,9 +239,10 @@ static void each_tap(const gr_conv_attr *a, const gr_ref_tensor *x, const gr_ref
 	for (int64_t c = 0; c < per_group; c++) {
 		for (int64_t r = 0; r < w->dims[2]; r++) {
 			for (int64_t s = 0; s < w->dims[3]; s++) {
+				int64_t left = a->pad_w == -1 ? 0 : a->pad_w == 0 ? a->pad : a->pad_w;
 				int64_t xi[] = {yi[0], group * per_group + c,
 					yi[2] * a->stride + r * a->dilation - a->pad,
-					yi[3] * a->stride + s * a->dilation - a->pad};
+					yi[3] * a->stride + s * a->dilation - left};
 				int64_t wi[] = {yi[1], c, r, s};
 				if (xi[2] >= 0 && xi[2] < x->dims[2] && xi[3] >= 0 && xi[3] < x->dims[3])
 					product(element(y, yi), element(x, xi), element(w, wi));

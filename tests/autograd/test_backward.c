@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gradus/op.h"
 #include "gradus/ops.h"
 
 static gr_tensor *leaf(double v)
@@ -178,4 +179,47 @@ Test(backward, one_shot_walk_frees_what_was_saved)
 	gr_status status = gr_grad(&g, loss, 1, &x, NULL);
 	cr_assert_eq(status, GR_OK);
 	cr_assert_lt(gr_memory_stats().bytes_in_use + (8 << 20), before);
+}
+
+/* Rules of a user's op y = x that fail: one swallows an error, one says a code and no more. */
+static gr_status copy_forward(gr_op_call *c)
+{
+	*(double *)gr_tensor_data(c->out[0]) = gr_item(c->in[0]);
+	return GR_OK;
+}
+
+static gr_status swallowing_vjp(gr_vjp *v)
+{
+	v->gin[0] = v->gout[0];
+	gr_add(v->gout[0], gr_zeros(GR_F32, GR_DIMS(2)));
+	return GR_OK;
+}
+
+static gr_status silent_vjp(gr_vjp *v)
+{
+	(void)v;
+	return GR_EMEM;
+}
+
+Test(backward, a_rule_that_fails_says_so)
+{
+	gr_op op = {.name = "copy",
+		.sig = "x",
+		.nin = 1,
+		.nout = 1,
+		.infer = gr_infer_same,
+		.forward = copy_forward};
+	gr_status (*const rules[])(gr_vjp * v) = {swallowing_vjp, silent_vjp};
+	const gr_status codes[] = {GR_EDTYPE, GR_EMEM};
+	const char *const texts[] = {"add: operands differ", "copy: out of memory in the gradient"};
+	for (int i = 0; i < 2; i++) {
+		gr_tensor *x = leaf(1.0), *g;
+		op.vjp = rules[i];
+		gr_tensor *y = gr_apply1(&op, 1, &x, NULL);
+		gr_status status = gr_grad(&g, y, 1, &x, NULL);
+		cr_expect_eq(status, codes[i]);
+		cr_expect_null(g);
+		cr_expect(strstr(gr_error_message(), texts[i]) != NULL, "%s", gr_error_message());
+		gr_error_clear();
+	}
 }

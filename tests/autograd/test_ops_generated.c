@@ -13,9 +13,10 @@
 
 static gr_ref_fn reference_of(const char *name)
 {
-	const gr_ref *const tables[] = {gr_refs_math, gr_refs_move};
+	const gr_ref *const tables[] = {gr_refs_math, gr_refs_move, gr_refs_image, gr_refs_order,
+		gr_refs_loss, gr_refs_linalg};
 
-	for (int t = 0; t < 2; t++)
+	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const gr_ref *r = tables[t]; r->op != NULL; r++)
 			if (strcmp(r->op, name) == 0)
 				return r->fn;

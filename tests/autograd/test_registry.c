@@ -87,6 +87,43 @@ Test(registry, errors_name_op_operands_and_site)
 	cr_assert_eq(gr_error_code(), GR_ESHAPE);
 }
 
+/* What, with which operands, where, and last what to try. */
+Test(registry, messages_end_with_the_hint)
+{
+	gr_tensor *a = gr_zeros(GR_F32, GR_DIMS(2, 3));
+	gr_at("dps.c", 41);
+	cr_assert_null((gr_add)(a, gr_zeros(GR_F64, GR_DIMS(2))));
+	cr_assert_str_eq(gr_error_message(),
+		"add: operands differ in type (a f32 [2,3], b f64 [2]) at dps.c:41; hint: gr_cast one");
+}
+
+static gr_status twice_compose(int nin, gr_tensor *const *in, const void *attr, gr_tensor **out)
+{
+	(void)nin, (void)attr;
+	out[0] = gr_add(in[0], in[0]);
+	return out[0] != NULL ? GR_OK : gr_error_code();
+}
+
+Test(registry, a_composition_is_called_and_only_its_parts_are_recorded)
+{
+	static const gr_op twice = {.name = "twice",
+		.sig = "x",
+		.math = "y = 2 x",
+		.doc = "A composition.",
+		.nin = 1,
+		.nout = 1,
+		.compose = twice_compose};
+	cr_assert_eq(gr_op_register(&twice), GR_OK, "%s", gr_error_message());
+	gr_tensor *x = gr_watch(gr_scalar(GR_F64, 2.0)), *g;
+	gr_tensor *y = gr_apply1(&twice, 1, &x, NULL);
+	cr_assert_eq(gr_item(y), 4.0);
+	gr_status status = gr_grad(&g, y, 1, &x, NULL);
+	cr_assert_eq(status, GR_OK);
+	cr_assert_eq(gr_item(g), 2.0);
+	cr_assert_null(gr_apply1(&twice, 2, (gr_tensor *[]){x, x}, NULL));
+	cr_assert_eq(gr_error_code(), GR_EARG);
+}
+
 Test(registry, types_are_not_mixed)
 {
 	cr_assert_null(gr_add(gr_zeros(GR_F32, GR_DIMS(2)), gr_zeros(GR_F64, GR_DIMS(2))));

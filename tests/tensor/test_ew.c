@@ -21,6 +21,8 @@ typedef long double ld;
 #define GR_M_softplus(x) log1pl(expl(x))
 #define GR_M_silu_grad(x) silu_grad(x)
 #define GR_M_gelu_grad(x) gelu_grad(x)
+#define GR_M_gelu_inner(x) gelu_inner(x)
+#define GR_M_gelu_tanh_grad(x) gelu_tanh_grad(x)
 #define GR_M_sqrt(x) sqrtl(x)
 #define GR_M_abs(x) fabsl(x)
 #define GR_M_floor(x) floorl(x)
@@ -35,6 +37,18 @@ static ld silu_grad(ld x)
 static ld gelu_grad(ld x)
 {
 	return 0.5L * (1 + erfl(x / sqrtl(2))) + x * expl(-x * x / 2) / sqrtl(2 * acosl(-1));
+}
+
+static ld gelu_inner(ld x)
+{
+	return 2 * sqrtl(2 / acosl(-1)) * (x + 0.044715L * x * x * x);
+}
+
+static ld gelu_tanh_grad(ld x)
+{
+	ld t = tanhl(gelu_inner(x) / 2);
+	ld slope = sqrtl(2 / acosl(-1)) * (1 + 3 * 0.044715L * x * x);
+	return 0.5L * (1 + t) + 0.5L * x * (1 - t * t) * slope;
 }
 
 static ld exact(gr_ew_kind kind, ld a, ld b, ld c, ld s0, ld s1)

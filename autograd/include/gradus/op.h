@@ -74,6 +74,7 @@ typedef struct gr_case {
 	uint32_t indices;
 	int64_t index_max;
 	bool no_gradient; /* value only: a kink or a pole lies in the domain */
+	double diagonal;  /* added to the diagonals of input 0, [...,N,N]: makes it definite */
 } gr_case;
 
 struct gr_op {
@@ -89,6 +90,9 @@ struct gr_op {
 	double (*flops)(const gr_op_call *c); /* optional */
 	const gr_case *cases;
 	int ncases;
+	/* A composition has this alone: a named function of other ops, listed and tested like them.
+	 * Only what it calls is recorded. It sets out[0..nout-1], owned by the scope. */
+	gr_status (*compose)(int nin, gr_tensor *const *in, const void *attr, gr_tensor **out);
 };
 
 /* Run an op on nin inputs; out[0..nout-1] owned by the scope. */

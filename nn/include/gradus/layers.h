@@ -219,10 +219,6 @@ GR_API gr_tensor *gr_upsample_forward(const gr_upsample *l, gr_tensor *x);
 /* x [N,C,H,W] -> [N,out,H/2,W/2], H and W even */
 GR_API gr_tensor *gr_downsample_forward(const gr_downsample *l, gr_tensor *x);
 
-/* Each element zero with probability `rate` (0 <= rate < 1), else divided by 1 - rate; element i of
- * the mask depends on the key and i alone. */
-GR_API gr_tensor *gr_dropout(gr_tensor *x, double rate, gr_key key);
-
 #ifdef __cplusplus
 }
 #endif

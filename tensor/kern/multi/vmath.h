@@ -37,6 +37,8 @@
 #define GR_M_softplus(x) GR_TS(v_softplus)(x)
 #define GR_M_silu_grad(x) GR_TS(v_silu_grad)(x)
 #define GR_M_gelu_grad(x) GR_TS(v_gelu_grad)(x)
+#define GR_M_gelu_inner(x) GR_TS(v_gelu_inner)(x)
+#define GR_M_gelu_tanh_grad(x) GR_TS(v_gelu_tanh_grad)(x)
 #define GR_M_sqrt(x) GR_TS(v_sqrt)(x)
 #define GR_M_abs(x) GR_TS(v_abs)(x)
 #define GR_M_floor(x) GR_TS(v_floor)(x)

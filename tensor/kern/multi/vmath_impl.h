@@ -44,3 +44,17 @@ GR_INLINE T GR_TS(v_gelu_grad)(T x)
 	T pdf = (T)0.39894228040143267794 * GR_TS(v_exp)((T)-0.5 * x * x);
 	return cdf + x * pdf;
 }
+
+/* (1 + tanh(v)) / 2 = sigmoid(2 v): 2 v of the tanh approximation, v = sqrt(2/pi) (x + c x^3). */
+GR_INLINE T GR_TS(v_gelu_inner)(T x)
+{
+	return (T)1.5957691216057307117 * (x + (T)0.044715 * x * x * x);
+}
+
+/* d/dx x s(u(x)), u = v_gelu_inner: s + x s (1 - s) u' */
+GR_INLINE T GR_TS(v_gelu_tanh_grad)(T x)
+{
+	T s = GR_TS(v_sigmoid)(GR_TS(v_gelu_inner)(x));
+	T slope = (T)1.5957691216057307117 * ((T)1 + (T)0.134145 * x * x);
+	return s + x * (s * ((T)1 - s)) * slope;
+}

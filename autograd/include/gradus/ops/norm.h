@@ -28,12 +28,27 @@ GR_API gr_tensor *gr_group_norm(gr_tensor *x, gr_tensor *w, gr_tensor *b,
 /* x [...,D], w and b [D] -> like x; eps 0 means 1e-5. */
 GR_API gr_tensor *gr_layer_norm(gr_tensor *x, gr_tensor *w, gr_tensor *b, double eps);
 
+/* x [...,D], w [D] -> w x / sqrt(mean(x^2) + eps); eps 0 means 1e-5. */
+GR_API gr_tensor *gr_rms_norm(gr_tensor *x, gr_tensor *w, double eps);
+/* x [N,C,...], mean, var, w, b [C] -> w (x - mean) / sqrt(var + eps) + b: the statistics are given.
+ * eps 0 means 1e-5. */
+GR_API gr_tensor *gr_batch_norm(gr_tensor *x, gr_tensor *mean, gr_tensor *var, gr_tensor *w,
+	gr_tensor *b, double eps);
+/* The same with mean and biased variance of each channel over batch and pixels, which come back
+ * in *mean and *var unless those are NULL. A sample depends on its batch: the one op
+ * here that lets it. */
+GR_API gr_tensor *gr_batch_norm_train(gr_tensor *x, gr_tensor *w, gr_tensor *b, double eps,
+	gr_tensor **mean, gr_tensor **var);
+
 /* Every call remembers where it was made, for messages and traces. */
 #ifndef GR_NO_CALL_SITE
 #define gr_softmax(...) (gr_at(__FILE__, __LINE__), gr_softmax(__VA_ARGS__))
 #define gr_log_softmax(...) (gr_at(__FILE__, __LINE__), gr_log_softmax(__VA_ARGS__))
 #define gr_group_norm(...) (gr_at(__FILE__, __LINE__), gr_group_norm(__VA_ARGS__))
 #define gr_layer_norm(...) (gr_at(__FILE__, __LINE__), gr_layer_norm(__VA_ARGS__))
+#define gr_rms_norm(...) (gr_at(__FILE__, __LINE__), gr_rms_norm(__VA_ARGS__))
+#define gr_batch_norm(...) (gr_at(__FILE__, __LINE__), gr_batch_norm(__VA_ARGS__))
+#define gr_batch_norm_train(...) (gr_at(__FILE__, __LINE__), gr_batch_norm_train(__VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

@@ -30,6 +30,11 @@ GR_API gr_tensor *gr_sumsq(gr_tensor *x, int naxes, const int *axes, bool keep);
 GR_API gr_tensor *gr_norm(gr_tensor *x, int naxes, const int *axes, bool keep);
 /* Sum over the dims in which x was broadcast from `dims`: the adjoint of gr_expand. */
 GR_API gr_tensor *gr_sum_to(gr_tensor *x, int ndim, const int64_t *dims);
+/* log sum exp, without overflow; of infinities it is what the limit says. */
+GR_API gr_tensor *gr_logsumexp(gr_tensor *x, int naxes, const int *axes, bool keep);
+/* Running sums and products along one axis, like x: out[i] = x[0] + ... + x[i]. */
+GR_API gr_tensor *gr_cumsum(gr_tensor *x, int axis);
+GR_API gr_tensor *gr_cumprod(gr_tensor *x, int axis);
 /* Index of the first maximum along axis, i64; never tracked. */
 GR_API gr_tensor *gr_argmax(gr_tensor *x, int axis);
 
@@ -42,6 +47,9 @@ GR_API gr_tensor *gr_argmax(gr_tensor *x, int axis);
 #define gr_sumsq(...) (gr_at(__FILE__, __LINE__), gr_sumsq(__VA_ARGS__))
 #define gr_norm(...) (gr_at(__FILE__, __LINE__), gr_norm(__VA_ARGS__))
 #define gr_sum_to(...) (gr_at(__FILE__, __LINE__), gr_sum_to(__VA_ARGS__))
+#define gr_logsumexp(...) (gr_at(__FILE__, __LINE__), gr_logsumexp(__VA_ARGS__))
+#define gr_cumsum(...) (gr_at(__FILE__, __LINE__), gr_cumsum(__VA_ARGS__))
+#define gr_cumprod(...) (gr_at(__FILE__, __LINE__), gr_cumprod(__VA_ARGS__))
 #define gr_argmax(...) (gr_at(__FILE__, __LINE__), gr_argmax(__VA_ARGS__))
 #endif
 

@@ -41,6 +41,11 @@ GR_API gr_tensor *gr_softplus(gr_tensor *x);
 GR_API gr_tensor *gr_relu(gr_tensor *x);
 /* x Phi(x), by erf. */
 GR_API gr_tensor *gr_gelu(gr_tensor *x);
+/* Its approximations: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, and x sigmoid(1.702 x). */
+GR_API gr_tensor *gr_gelu_tanh(gr_tensor *x);
+GR_API gr_tensor *gr_quick_gelu(gr_tensor *x);
+/* x > 0 ? x : slope x; gradient at 0: slope. */
+GR_API gr_tensor *gr_leaky_relu(gr_tensor *x, double slope);
 /* Gradient at 0: 0. */
 GR_API gr_tensor *gr_abs(gr_tensor *x);
 /* Gradient zero everywhere: sign, floor, round half to even. */
@@ -76,6 +81,9 @@ GR_API gr_tensor *gr_cast(gr_tensor *x, gr_dtype dtype);
 #define gr_softplus(...) (gr_at(__FILE__, __LINE__), gr_softplus(__VA_ARGS__))
 #define gr_relu(...) (gr_at(__FILE__, __LINE__), gr_relu(__VA_ARGS__))
 #define gr_gelu(...) (gr_at(__FILE__, __LINE__), gr_gelu(__VA_ARGS__))
+#define gr_gelu_tanh(...) (gr_at(__FILE__, __LINE__), gr_gelu_tanh(__VA_ARGS__))
+#define gr_quick_gelu(...) (gr_at(__FILE__, __LINE__), gr_quick_gelu(__VA_ARGS__))
+#define gr_leaky_relu(...) (gr_at(__FILE__, __LINE__), gr_leaky_relu(__VA_ARGS__))
 #define gr_abs(...) (gr_at(__FILE__, __LINE__), gr_abs(__VA_ARGS__))
 #define gr_sign(...) (gr_at(__FILE__, __LINE__), gr_sign(__VA_ARGS__))
 #define gr_floor(...) (gr_at(__FILE__, __LINE__), gr_floor(__VA_ARGS__))
