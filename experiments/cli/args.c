@@ -218,3 +218,9 @@ int gr__exit_report(const char *command, gr_status status)
 	fprintf(stderr, "gradus %s: %s\n", command, *message ? message : gr_error_text(status));
 	return gr__exit_code(status);
 }
+
+int gr__exit_report_file(const char *command, gr_status status)
+{
+	int code = gr__exit_report(command, status);
+	return status == GR_EUNSUPPORTED ? GR_EXIT_FILE : code;
+}

@@ -60,5 +60,8 @@ const char *gr__args_nearest(const char *word, const char *const *names, int n);
 int gr__exit_code(gr_status status);
 /* Print "gradus NAME: MESSAGE" of the recorded error on stderr; returns its exit code. */
 int gr__exit_report(const char *command, gr_status status);
+/* The same for commands whose input is a file of any origin: what it holds and we do not support is
+ * the file's fault and not the options'. */
+int gr__exit_report_file(const char *command, gr_status status);
 
 #endif

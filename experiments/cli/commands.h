@@ -3,9 +3,12 @@
 #define GRADUS_CLI_COMMANDS_H
 
 int gr_cmd_bench(int argc, char **argv);
+int gr_cmd_convert(int argc, char **argv);
 int gr_cmd_demo(int argc, char **argv);
 int gr_cmd_evaluate(int argc, char **argv);
 int gr_cmd_images(int argc, char **argv);
+int gr_cmd_model(int argc, char **argv);
+int gr_cmd_model_info(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);

@@ -37,7 +37,7 @@ bool gr__element_bytes(gr_element e, const gr_spec *spec, uint64_t *bytes)
 	return true;
 }
 
-static void swap_bytes(unsigned char *p, size_t count, size_t width)
+void gr__element_swap(unsigned char *p, size_t count, size_t width)
 {
 	for (size_t i = 0; i < count; i++, p += width) {
 		for (size_t k = 0; k < width / 2; k++) {
@@ -82,13 +82,31 @@ static gr_status read_widened(gr_tensor *t, gr_element e, bool swap, gr_instream
 		if (status)
 			return status;
 		if (swap)
-			swap_bytes(buf, n, width);
+			gr__element_swap(buf, n, width);
 		if (!widen(dst, buf, n, e))
 			return gr__instream_fail(s, GR_EUNSUPPORTED, at, "u64 value of 2^63 or more");
 		dst += n;
 		left -= n;
 	}
 	return GR_OK;
+}
+
+/* Booleans are 0 or 1 whatever byte stands for true. */
+static void normalise(unsigned char *p, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		p[i] = p[i] != 0;
+}
+
+bool gr__element_unpack(gr_element e, void *dst, const unsigned char *src, size_t count)
+{
+	const gr_element_info *info = &gr__element_table[e];
+	if (info->dtype == GR_I64 && e != GR_ELEMENT_I64)
+		return widen(dst, src, count, e);
+	memcpy(dst, src, count * info->bytes);
+	if (e == GR_ELEMENT_BOOL)
+		normalise(dst, count);
+	return true;
 }
 
 gr_status gr__element_read(gr_tensor *t, gr_element e, bool swap, gr_instream *s)
@@ -103,10 +121,8 @@ gr_status gr__element_read(gr_tensor *t, gr_element e, bool swap, gr_instream *s
 		return status;
 	unsigned char *p = (unsigned char *)t->data;
 	if (swap)
-		swap_bytes(p, (size_t)t->size, info->bytes);
-	if (e == GR_ELEMENT_BOOL) {
-		for (int64_t i = 0; i < t->size; i++)
-			p[i] = p[i] != 0;
-	}
+		gr__element_swap(p, (size_t)t->size, info->bytes);
+	if (e == GR_ELEMENT_BOOL)
+		normalise(p, (size_t)t->size);
 	return GR_OK;
 }

@@ -46,5 +46,9 @@ gr_element gr__element_of(gr_dtype dtype);
 bool gr__element_bytes(gr_element e, const gr_spec *spec, uint64_t *bytes);
 /* Fill t, freshly made and contiguous, with the next elements of s; big-endian ones if `swap`. */
 gr_status gr__element_read(gr_tensor *t, gr_element e, bool swap, gr_instream *s);
+/* The same from memory, little-endian, for a part of a tensor; false when a value does not fit. */
+bool gr__element_unpack(gr_element e, void *dst, const unsigned char *src, size_t count);
+/* Reverse the bytes of each element. */
+void gr__element_swap(unsigned char *p, size_t count, size_t width);
 
 #endif

@@ -14,15 +14,9 @@
 #include "gradus/io.h"
 #include "npy_priv.h"
 #include "pool.h"
+#include "tensorfile_priv.h"
 
 enum { MAX_HEADER = 65536 };
-
-struct header {
-	gr_spec spec; /* dims as in the file */
-	gr_element element;
-	bool swap;
-	bool fortran;
-};
 
 /* The text of the dictionary. */
 struct text {
@@ -136,7 +130,7 @@ static gr_status parse_shape(struct text *x, gr_spec *spec)
 }
 
 /* "<f4": byte order, kind, bytes. */
-static gr_status parse_descr(struct text *x, struct header *h)
+static gr_status parse_descr(struct text *x, gr_npy_head *h)
 {
 	if (peek(x) == '[')
 		return gr__instream_fail(x->s, GR_EUNSUPPORTED, x->base + x->at,
@@ -163,7 +157,7 @@ static gr_status parse_descr(struct text *x, struct header *h)
 		hint);
 }
 
-static gr_status parse_value(struct text *x, int key, struct header *h)
+static gr_status parse_value(struct text *x, int key, gr_npy_head *h)
 {
 	switch (key) {
 	case 0: return parse_descr(x, h);
@@ -172,7 +166,7 @@ static gr_status parse_value(struct text *x, int key, struct header *h)
 	}
 }
 
-static gr_status parse_dict(struct text *x, struct header *h)
+static gr_status parse_dict(struct text *x, gr_npy_head *h)
 {
 	static const char *const keys[] = {"descr", "fortran_order", "shape"};
 	bool seen[3] = {false, false, false};
@@ -231,7 +225,7 @@ static gr_status read_prefix(gr_instream *s, size_t *dict_bytes)
 	return GR_OK;
 }
 
-static gr_status read_header(gr_instream *s, struct header *h)
+static gr_status read_header(gr_instream *s, gr_npy_head *h)
 {
 	size_t bytes = 0;
 	gr_status status = read_prefix(s, &bytes);
@@ -251,9 +245,9 @@ static gr_status read_header(gr_instream *s, struct header *h)
 }
 
 /* Column-major data are the row-major data of the array with its axes reversed. */
-static gr_tensor *read_fortran(gr_instream *s, const struct header *h)
+static gr_tensor *read_fortran(gr_instream *s, const gr_npy_head *h)
 {
-	struct header reversed = *h;
+	gr_npy_head reversed = *h;
 	int perm[GR_MAX_DIMS];
 	for (int i = 0; i < h->spec.ndim; i++) {
 		perm[i] = h->spec.ndim - 1 - i;
@@ -272,24 +266,29 @@ static gr_tensor *read_fortran(gr_instream *s, const struct header *h)
 	return out;
 }
 
+gr_status gr__npy_head(gr_instream *s, gr_npy_head *h)
+{
+	*h = (gr_npy_head){.spec = {.ndim = 0}};
+	gr_status status = read_header(s, h);
+	if (status)
+		return status;
+	uint64_t bytes;
+	if (!gr__element_bytes(h->element, &h->spec, &bytes))
+		return gr__instream_fail(s, GR_EFORMAT, s->done, "shape with too many elements");
+	if (bytes == s->left)
+		return GR_OK;
+	bool more = bytes < s->left;
+	return gr__instream_fail(s, more ? GR_EUNSUPPORTED : GR_EFORMAT, s->done,
+		"%s: the shape needs %llu bytes of data, %llu are there",
+		more ? "more than one array" : "truncated", (unsigned long long)bytes,
+		(unsigned long long)s->left);
+}
+
 gr_tensor *gr__npy_parse(gr_instream *s)
 {
-	struct header h = {.spec = {.ndim = 0}};
-	if (read_header(s, &h) != GR_OK)
+	gr_npy_head h;
+	if (gr__npy_head(s, &h) != GR_OK)
 		return NULL;
-	uint64_t bytes;
-	if (!gr__element_bytes(h.element, &h.spec, &bytes)) {
-		gr__instream_fail(s, GR_EFORMAT, s->done, "shape with too many elements");
-		return NULL;
-	}
-	if (bytes != s->left) {
-		bool more = bytes < s->left;
-		gr__instream_fail(s, more ? GR_EUNSUPPORTED : GR_EFORMAT, s->done,
-			"%s: the shape needs %llu bytes of data, %llu are there",
-			more ? "more than one array" : "truncated", (unsigned long long)bytes,
-			(unsigned long long)s->left);
-		return NULL;
-	}
 	if (h.fortran && h.spec.ndim > 1)
 		return read_fortran(s, &h);
 	gr_tensor *t = gr__tensor_new(s->file->op, &h.spec);
@@ -298,6 +297,61 @@ gr_tensor *gr__npy_parse(gr_instream *s)
 		return NULL;
 	}
 	return t;
+}
+
+/* How it is listed: without the strides of Fortran's order. */
+static gr_tensorfile_entry entry_of(const gr_npy_head *h, const gr_tensorfile_part *part)
+{
+	gr_tensorfile_entry e = {.part = part,
+		.spec = h->spec,
+		.element = h->element,
+		.swap = h->swap,
+		.member = -1};
+	snprintf(e.type, sizeof e.type, "%s", gr__element_table[h->element].name);
+	return e;
+}
+
+gr_status gr__npy_list_member(gr_tensorfile *f, gr_tensorfile_part *part, int64_t member)
+{
+	const gr_zip_entry *z = &part->zip.entries[member];
+	const size_t bytes = strlen(z->name);
+	gr_npy_head h;
+	gr_instream s;
+	gr_status status = gr__zip_stream(&part->zip, (size_t)member, &s);
+	if (status)
+		return status;
+	if (bytes < 5 || strcmp(z->name + bytes - 4, ".npy") != 0)
+		status = gr__instream_fail(&s, GR_EUNSUPPORTED, 0, "not a .npy; is this a .npz?");
+	else
+		status = gr__npy_head(&s, &h);
+	gr__instream_close(&s);
+	if (status)
+		return status;
+	gr_tensorfile_entry e = entry_of(&h, part);
+	e.member = member;
+	char name[GR_ZIP_NAME_MAX];
+	memcpy(name, z->name, bytes - 4);
+	name[bytes - 4] = '\0';
+	return gr__tensorfile_list(f, name, z->local, &e);
+}
+
+gr_status gr__npy_list(gr_tensorfile *f, const gr_tensorfile_part *part)
+{
+	gr_npy_head h;
+	gr_instream s;
+	gr__instream_stored(&s, &part->file, 0, part->file.size);
+	gr_status status = gr__npy_head(&s, &h);
+	if (status)
+		return status;
+	gr_tensorfile_entry e = entry_of(&h, part);
+	e.begin = s.done;
+	e.strided = h.fortran && h.spec.ndim > 1;
+	int64_t step = 1;
+	for (int i = 0; i < h.spec.ndim && s.left > 0; i++) {
+		e.strides[i] = step;
+		step *= h.spec.dims[i];
+	}
+	return gr__tensorfile_list(f, "array", 0, &e);
 }
 
 gr_tensor *gr_npy_read(const char *path)

@@ -2,12 +2,20 @@
 #ifndef GR_IO_NPY_PRIV_H
 #define GR_IO_NPY_PRIV_H
 
-#include "instream_priv.h"
-#include "tensor_int.h"
+#include "element_priv.h"
 
 /* Enough for the header of any tensor. */
 #define GR_NPY_HEADER_MAX 512
 
+typedef struct gr_npy_head {
+	gr_spec spec; /* dims as in the file */
+	gr_element element;
+	bool swap;
+	bool fortran;
+} gr_npy_head;
+
+/* The header; the rest of the stream is exactly its data. */
+gr_status gr__npy_head(gr_instream *s, gr_npy_head *h);
 /* The array that is all of the stream; the caller holds the reference. NULL and an error when the
  * stream is not exactly one array. */
 gr_tensor *gr__npy_parse(gr_instream *s);

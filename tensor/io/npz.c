@@ -10,7 +10,7 @@
 #include "npy_priv.h"
 #include "npz_priv.h"
 #include "pool.h"
-#include "zip_priv.h"
+#include "tensorfile_priv.h"
 
 enum {
 	VERSION = 45, /* that of zip64; NumPy writes the same */
@@ -65,6 +65,14 @@ gr_status gr_npz_read(gr_archive **out, const char *path)
 	}
 	*out = a;
 	return GR_OK;
+}
+
+gr_status gr__npz_list(gr_tensorfile *f, gr_tensorfile_part *part)
+{
+	gr_status status = gr__tensorfile_part_unzip(part);
+	for (size_t i = 0; status == GR_OK && i < part->zip.count; i++)
+		status = gr__npy_list_member(f, part, (int64_t)i);
+	return status;
 }
 
 /* What the directory repeats about a member. */

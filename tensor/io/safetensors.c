@@ -13,10 +13,10 @@
 
 #include "archive_priv.h"
 #include "bytes_priv.h"
-#include "element_priv.h"
 #include "gradus/io.h"
 #include "gradus/json.h"
 #include "pool.h"
+#include "tensorfile_priv.h"
 
 static const char op[] = "safetensors";
 static const char metadata_name[] = "__metadata__";
@@ -33,25 +33,26 @@ struct entry {
 };
 
 struct reader {
-	gr_infile file;
+	gr_tensorfile *f;
+	const gr_tensorfile_part *part;
+	const gr_infile *file;
 	uint64_t data; /* where the data start */
 	gr_json_doc *header;
 	struct entry *entries; /* in the header's order */
 	size_t count;
-	gr_archive *archive;
 };
 
 static gr_status bad(const struct reader *r, uint64_t offset, const char *name, const char *reason)
 {
 	char quoted[96];
 	gr__infile_quote(quoted, sizeof quoted, name, strlen(name));
-	return gr__infile_fail(&r->file, GR_EFORMAT, offset, "tensor %s: %s", quoted, reason);
+	return gr__infile_fail(r->file, GR_EFORMAT, offset, "tensor %s: %s", quoted, reason);
 }
 
 static gr_status read_header(struct reader *r)
 {
 	unsigned char b[9];
-	const gr_infile *f = &r->file;
+	const gr_infile *f = r->file;
 	if (f->size < 8)
 		return gr__infile_fail(f, GR_EFORMAT, f->size,
 			"truncated: no room for the header's length");
@@ -91,15 +92,15 @@ static gr_status read_header(struct reader *r)
 static gr_status read_metadata(struct reader *r, const gr_json *meta)
 {
 	if (meta->kind != GR_JSON_OBJECT)
-		return gr__infile_fail(&r->file, GR_EFORMAT, 8 + meta->offset, "__metadata__ is no object");
+		return gr__infile_fail(r->file, GR_EFORMAT, 8 + meta->offset, "__metadata__ is no object");
 	if (meta->count > GR_ARCHIVE_COUNT_MAX)
-		return gr__infile_fail(&r->file, GR_EUNSUPPORTED, 8 + meta->offset, "%zu metadata entries",
+		return gr__infile_fail(r->file, GR_EUNSUPPORTED, 8 + meta->offset, "%zu metadata entries",
 			meta->count);
 	for (const gr_json *v = meta->child; v; v = v->next) {
 		if (v->kind != GR_JSON_STRING)
-			return gr__infile_fail(&r->file, GR_EFORMAT, 8 + v->offset,
+			return gr__infile_fail(r->file, GR_EFORMAT, 8 + v->offset,
 				"metadata that is no string");
-		gr_status status = gr_archive_set_meta(r->archive, v->name, v->string);
+		gr_status status = gr_archive_set_meta(r->f->meta, v->name, v->string);
 		if (status)
 			return status;
 	}
@@ -127,7 +128,7 @@ static gr_status parse_dtype(struct reader *r, struct entry *e, const gr_json *v
 	bool known = false;
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		known = known || strcmp(v->string, others[i]) == 0;
-	return gr__infile_fail(&r->file, known ? GR_EUNSUPPORTED : GR_EFORMAT, 8 + v->offset,
+	return gr__infile_fail(r->file, known ? GR_EUNSUPPORTED : GR_EFORMAT, 8 + v->offset,
 		"tensor %s: dtype %s is %s", name, type, known ? "not supported" : "unknown");
 }
 
@@ -141,7 +142,7 @@ static gr_status parse_shape(struct reader *r, struct entry *e, const gr_json *v
 	if (!v || v->kind != GR_JSON_ARRAY)
 		return bad(r, e->offset, e->name, "shape is missing or no array");
 	if (v->count > GR_MAX_DIMS)
-		return gr__infile_fail(&r->file, GR_EUNSUPPORTED, 8 + v->offset,
+		return gr__infile_fail(r->file, GR_EUNSUPPORTED, 8 + v->offset,
 			"tensor with %zu dims, at most %d are possible", v->count, GR_MAX_DIMS);
 	for (const gr_json *d = v->child; d; d = d->next) {
 		if (!is_count(d))
@@ -161,7 +162,7 @@ static gr_status parse_range(struct reader *r, struct entry *e, const gr_json *v
 		return bad(r, 8 + v->offset, e->name, "data_offsets are no range");
 	e->begin = (uint64_t)begin->integer;
 	e->end = (uint64_t)end->integer;
-	if (e->end > r->file.size - r->data)
+	if (e->end > r->file->size - r->data)
 		return bad(r, 8 + v->offset, e->name,
 			"truncated: data_offsets reach past the end of the file");
 	uint64_t bytes;
@@ -176,7 +177,7 @@ static gr_status parse_entry(struct reader *r, struct entry *e, const gr_json *v
 {
 	*e = (struct entry){.name = v->name, .offset = 8 + v->offset};
 	if (strlen(v->name) > GR_ARCHIVE_NAME_MAX)
-		return gr__infile_fail(&r->file, GR_EUNSUPPORTED, e->offset,
+		return gr__infile_fail(r->file, GR_EUNSUPPORTED, e->offset,
 			"tensor with a name of more than %d bytes", GR_ARCHIVE_NAME_MAX);
 	if (v->kind != GR_JSON_OBJECT || v->count != 3)
 		return bad(r, e->offset, e->name, "not an object of dtype, shape and data_offsets");
@@ -192,10 +193,10 @@ static gr_status parse_header(struct reader *r)
 {
 	const gr_json *root = gr_json_root(r->header);
 	if (root->count > GR_ARCHIVE_COUNT_MAX)
-		return gr__infile_fail(&r->file, GR_EUNSUPPORTED, 8, "%zu tensors", root->count);
+		return gr__infile_fail(r->file, GR_EUNSUPPORTED, 8, "%zu tensors", root->count);
 	r->entries = gr__pool_alloc(root->count * sizeof *r->entries);
 	if (!r->entries)
-		return gr__infile_fail(&r->file, GR_EMEM, 8, "no memory to list %zu tensors", root->count);
+		return gr__infile_fail(r->file, GR_EMEM, 8, "no memory to list %zu tensors", root->count);
 	for (const gr_json *v = root->child; v; v = v->next) {
 		gr_status status;
 		if (strcmp(v->name, metadata_name) == 0)
@@ -222,7 +223,7 @@ static gr_status check_ranges(const struct reader *r)
 {
 	const struct entry **sorted = gr__pool_alloc(r->count * sizeof *sorted);
 	if (!sorted)
-		return gr__infile_fail(&r->file, GR_EMEM, 8, "no memory to sort %zu tensors", r->count);
+		return gr__infile_fail(r->file, GR_EMEM, 8, "no memory to sort %zu tensors", r->count);
 	for (size_t i = 0; i < r->count; i++)
 		sorted[i] = &r->entries[i];
 	qsort(sorted, r->count, sizeof *sorted, by_range);
@@ -236,55 +237,56 @@ static gr_status check_ranges(const struct reader *r)
 		at = sorted[i]->end;
 	}
 	gr__pool_free(sorted);
-	if (status == GR_OK && at != r->file.size - r->data)
-		status = gr__infile_fail(&r->file, GR_EFORMAT, r->data + at,
+	if (status == GR_OK && at != r->file->size - r->data)
+		status = gr__infile_fail(r->file, GR_EFORMAT, r->data + at,
 			"bytes after the last tensor that belong to none");
 	return status;
 }
 
-static gr_status read_tensors(struct reader *r)
+static gr_status list_tensors(struct reader *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct entry *e = &r->entries[i];
-		gr_instream s;
-		gr__instream_stored(&s, &r->file, r->data + e->begin, e->end - e->begin);
-		gr_tensor *t = gr__tensor_new(op, &e->spec);
-		if (!t)
-			return gr_error_code();
-		gr_status status = gr__element_read(t, e->element, false, &s);
-		if (status == GR_OK)
-			status = gr_archive_add(r->archive, e->name, t);
-		gr_tensor_release(t);
+		gr_tensorfile_entry place = {.part = r->part,
+			.spec = e->spec,
+			.element = e->element,
+			.member = -1,
+			.begin = r->data + e->begin};
+		snprintf(place.type, sizeof place.type, "%s", gr__element_table[e->element].name);
+		gr_status status = gr__tensorfile_list(r->f, e->name, e->offset, &place);
 		if (status)
 			return status;
 	}
 	return GR_OK;
 }
 
-gr_status gr_safetensors_read(gr_archive **out, const char *path)
+gr_status gr__safetensors_list(gr_tensorfile *f, const gr_tensorfile_part *part)
 {
-	*out = NULL;
-	struct reader r = {.archive = NULL};
-	gr_status status = gr__infile_open(&r.file, op, path);
-	if (status)
-		return status;
-	r.archive = gr_archive_new();
-	status = r.archive ? read_header(&r) : GR_EMEM;
+	struct reader r = {.f = f, .part = part, .file = &part->file};
+	gr_status status = read_header(&r);
 	if (status == GR_OK)
 		status = parse_header(&r);
 	if (status == GR_OK)
 		status = check_ranges(&r);
 	if (status == GR_OK)
-		status = read_tensors(&r);
+		status = list_tensors(&r);
 	gr_json_free(r.header);
 	gr__pool_free(r.entries);
-	gr__infile_close(&r.file);
-	if (status) {
-		gr_archive_free(r.archive);
+	return status;
+}
+
+gr_status gr_safetensors_read(gr_archive **out, const char *path)
+{
+	*out = NULL;
+	gr_tensorfile *f;
+	gr_status status = gr_tensorfile_begin(&f, op, "safetensors", path);
+	if (status)
 		return status;
-	}
-	*out = r.archive;
-	return GR_OK;
+	status = gr__safetensors_list(f, f->parts[0]);
+	if (status == GR_OK)
+		status = gr_tensorfile_read_all(out, f);
+	gr_tensorfile_close(f);
+	return status;
 }
 
 static uint64_t data_bytes(const gr_tensor *t)

@@ -113,11 +113,16 @@ static gr_status find_directory(const gr_infile *f, struct extent *x)
 	if (gr__bytes_load16(b + 4) != 0 || gr__bytes_load16(b + 6) != 0 ||
 		gr__bytes_load16(b + 8) != x->count)
 		return gr__infile_fail(f, GR_EUNSUPPORTED, at, "archive of several disks");
-	if (x->begin == UINT32_MAX || x->bytes == UINT32_MAX || x->count == UINT16_MAX) {
-		status = read_end64(f, at, x);
-		if (status)
-			return status;
-	}
+	/* Some writers, PyTorch's among them, add the zip64 record to small archives too. */
+	struct extent wide = *x;
+	status = read_end64(f, at, &wide);
+	if (status)
+		return status;
+	if ((x->begin != UINT32_MAX && x->begin != wide.begin) ||
+		(x->bytes != UINT32_MAX && x->bytes != wide.bytes) ||
+		(x->count != UINT16_MAX && x->count != wide.count))
+		return gr__infile_fail(f, GR_EFORMAT, at, "the end record contradicts its zip64 form");
+	*x = wide;
 	if (x->begin > x->end || x->bytes != x->end - x->begin)
 		return gr__infile_fail(f, GR_EFORMAT, x->end,
 			"the directory does not end at the end record (it says byte %llu, %llu bytes)",

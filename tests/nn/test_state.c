@@ -1,6 +1,7 @@
 /* Parameters to and from archives: round trips, strictness, prefixes. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "nn_check.h"
@@ -104,6 +105,122 @@ Test(state, half_has_a_range)
 	cr_assert_eq(gr_module_save(m, a, GR_F16), GR_ENUMERIC);
 	gr_error_clear();
 	cr_assert_eq(gr_module_save(m, a, GR_BF16), GR_OK);
+	gr_archive_free(a);
+	gr_module_free(m);
+}
+
+/* The part of a key before the first dot is the layer; three keys fill "a.weight" by rows. */
+static bool place_rows(const void *map, const char *key, gr_key_place *place)
+{
+	(void)map;
+	if (strncmp(key, "skip.", 5) == 0)
+		return false;
+	snprintf(place->name, sizeof place->name, "%s", key);
+	if (strncmp(key, "row", 3) == 0) {
+		snprintf(place->name, sizeof place->name, "a.weight");
+		place->part = key[3] - '0';
+		place->parts = 4;
+	}
+	return true;
+}
+
+static gr_archive *rows(int count)
+{
+	gr_archive *a = gr_archive_new();
+	gr_status status = GR_OK;
+	for (int i = 0; i < count && status == GR_OK; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "row%d", i);
+		status = gr_archive_add(a, name, gr_full(GR_F64, GR_DIMS(1, 3), i));
+	}
+	if (status == GR_OK)
+		status = gr_archive_add(a, "a.bias", gr_zeros(GR_F32, GR_DIMS(4)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "b.weight", gr_zeros(GR_F32, GR_DIMS(2, 4)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "b.bias", gr_zeros(GR_F32, GR_DIMS(2)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "skip.me", gr_zeros(GR_F32, GR_DIMS(2)));
+	cr_assert_eq(status, GR_OK);
+	return a;
+}
+
+Test(state, places_keys)
+{
+	const gr_load_opts opts = {.size = sizeof opts, .place = place_rows};
+	gr_module *m = two_layers(1);
+	gr_archive *a = rows(4);
+	gr_status status = gr_module_load(m, a, &opts);
+	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+	for (int64_t i = 0; i < 4; i++)
+		cr_assert(
+			gr_tensor_at(gr_module_find(m, "a.weight"), (const int64_t[]){i, 2}) == (double)i);
+	gr_archive_free(a);
+	a = rows(3);
+	status = gr_module_load(m, a, &opts);
+	cr_assert_eq(status, GR_EFORMAT);
+	cr_assert_not_null(strstr(gr_error_message(), "missing a.weight (part 4 of 4)"), "%s",
+		gr_error_message());
+	gr_error_clear();
+	status = gr_archive_add(a, "row3", gr_zeros(GR_F32, GR_DIMS(2, 3)));
+	cr_assert_eq(status, GR_OK);
+	status = gr_archive_add(a, "a.weight", gr_zeros(GR_F32, GR_DIMS(4, 3)));
+	cr_assert_eq(status, GR_OK);
+	status = gr_module_load(m, a, &opts);
+	cr_assert_eq(status, GR_EFORMAT);
+	cr_assert_not_null(strstr(gr_error_message(), "doubled a.weight"), "%s", gr_error_message());
+	cr_assert_not_null(strstr(gr_error_message(), "a.weight f32[2,3] as one of 4 for [4,3]"), "%s",
+		gr_error_message());
+	gr_error_clear();
+	gr_archive_free(a);
+	gr_module_free(m);
+}
+
+/* A convolution of one tap is a product: its trailing dims of 1 make no difference. Counters and
+ * positions that no parameter bears are no weights. */
+Test(state, trailing_ones_and_buffers)
+{
+	gr_module *m = two_layers(1);
+	gr_archive *a = gr_archive_new();
+	gr_status status = gr_archive_add(a, "a.weight", gr_full(GR_F32, GR_DIMS(4, 3, 1, 1), 5.0));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "a.bias", gr_zeros(GR_F32, GR_DIMS(4)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "b.weight", gr_zeros(GR_F32, GR_DIMS(2, 4)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "b.bias", gr_zeros(GR_F32, GR_DIMS(2)));
+	if (status == GR_OK)
+		status = gr_archive_add(a, "b.num_batches_tracked", gr_scalar(GR_I64, 7.0));
+	if (status == GR_OK)
+		status = gr_module_load(m, a, NULL);
+	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+	const gr_tensor *w = gr_module_find(m, "a.weight");
+	cr_assert_eq(gr_tensor_ndim(w), 2);
+	cr_assert(gr_tensor_at(w, (const int64_t[]){3, 2}) == 5.0);
+	gr_archive_free(a);
+	gr_module_free(m);
+}
+
+/* The error shows the first names of a kind, the report all of them. */
+Test(state, reports_every_name)
+{
+	char text[4000] = "";
+	gr_module *m = two_layers(1);
+	gr_archive *a = gr_archive_new();
+	for (int i = 0; i < 30; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "extra.%d", i);
+		gr_status status = gr_archive_add(a, name, gr_zeros(GR_F32, GR_DIMS(1)));
+		cr_assert_eq(status, GR_OK);
+	}
+	gr_load_opts opts = {.size = sizeof opts, .report = fmemopen(text, sizeof text, "w")};
+	gr_status status = gr_module_load(m, a, &opts);
+	fclose(opts.report);
+	cr_assert_eq(status, GR_EFORMAT);
+	cr_assert_not_null(strstr(gr_error_message(), "and 22 more"), "%s", gr_error_message());
+	gr_error_clear();
+	cr_assert_not_null(strstr(text, "missing a.weight\n"));
+	cr_assert_not_null(strstr(text, "unexpected extra.29\n"));
 	gr_archive_free(a);
 	gr_module_free(m);
 }

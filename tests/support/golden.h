@@ -12,9 +12,7 @@
  * shared folder is not there. */
 const char *golden_path(const char *folder, const char *file);
 
-/* The f32 tensors of a PyTorch state dict (an uncompressed zip of raw storages and a pickle), laid
- * over m's parameters: entry i of the dict is parameter i, and m's names must occur in the pickle
- * in m's order. Enough for the goldens; models/io reads such files properly. */
+/* Values of a checkpoint in any format, all of them and no others. */
 gr_status golden_load_pt(gr_module *m, const char *path);
 
 /* The keys of io.npz for one comparison: input, output, cotangent, gradient of sum(y r) in x. */

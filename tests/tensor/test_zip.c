@@ -286,3 +286,38 @@ Test(zip, bomb)
 	io_expect(GR_EUNSUPPORTED, path, "bomb");
 	cr_assert_lt(gr_memory_stats().bytes_peak, 1000000);
 }
+
+/* PyTorch's archives have the zip64 record even where nothing needs it; it must not contradict. */
+Test(zip, zip64_of_a_small_archive)
+{
+	unsigned char file[sizeof np_savez + 76];
+	size_t n = END;
+	memcpy(file, np_savez, END);
+	unsigned char *end64 = file + n;
+	memset(end64, 0, 76);
+	store(end64, 4, 0x06064b50);
+	store(end64 + 4, 4, 44);
+	store(end64 + 24, 4, 2);
+	store(end64 + 32, 4, 2);
+	store(end64 + 40, 4, END - CENTRAL_0);
+	store(end64 + 48, 4, CENTRAL_0);
+	store(end64 + 56, 4, 0x07064b50);
+	store(end64 + 64, 4, END);
+	store(end64 + 72, 4, 1);
+	memcpy(end64 + 76, np_savez + END, sizeof np_savez - 1 - END);
+	n = sizeof np_savez - 1 + 76;
+	io_put(io_path("t"), file, n);
+	cr_assert(read_npz(io_path("t")), "%s", gr_error_message());
+	static const struct change changes[] = {
+		{"another count", 32, 4, 1, GR_EUNSUPPORTED},
+		{"another size", 40, 4, 100, GR_EFORMAT},
+		{"another place", 48, 4, CENTRAL_1, GR_EFORMAT},
+		{"a record out of range", 64, 4, END + 100, GR_EFORMAT},
+	};
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		unsigned char copy[sizeof file];
+		memcpy(copy, file, n);
+		store(copy + END + changes[i].at, changes[i].bytes, changes[i].value);
+		expect_refused(copy, n, changes[i].code, changes[i].what);
+	}
+}

@@ -16,7 +16,7 @@
 #define GRADUS_MODULE_H
 
 #include "gradus/autograd.h"
-#include "gradus/io.h"
+#include "gradus/tensorfile.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,11 +48,22 @@ typedef struct gr_param_opts {
 	bool frozen;     /* a constant, whatever gr_module_set_trainable() is told */
 } gr_param_opts;
 
+/* Which parameter a key stands for: all of it, or slice `part` of `parts` along its first dim. */
+typedef struct gr_key_place {
+	char name[256];
+	int part, parts; /* parts 0: all; at most 8 */
+} gr_key_place;
+
 typedef struct gr_load_opts {
 	size_t size;
 	const char *prefix;    /* read only keys that start so, the rest of the key being the name */
 	bool allow_missing;    /* parameters that the archive lacks keep what they have */
 	bool allow_unexpected; /* keys that no parameter bears are passed over */
+	/* Where a key (behind the prefix) belongs, false: it is passed over. NULL: every key is a name.
+	 * gr_keymap_place() of gradus/checkpoint.h is such a function. */
+	bool (*place)(const void *map, const char *key, gr_key_place *place);
+	const void *map;
+	FILE *report; /* everything that does not fit, a line each; NULL: the error names the first */
 } gr_load_opts;
 
 /* Building. The root; its dtype is f32 until set. */
@@ -99,9 +110,16 @@ GR_API GR_MUST_USE gr_status gr_module_init(gr_module *m, gr_key key);
 /* Off: the parameters become constants and nothing is recorded for them (guided sampling wants the
  * gradient of the input only). On is the default. Graphs recorded before keep their leaves. */
 GR_API gr_status gr_module_set_trainable(gr_module *m, bool on);
-/* Copy values out of an archive, converted to the tree's dtype. Strict by default: every missing,
- * unexpected or mis-shaped key is listed in one GR_EFORMAT error, and nothing is changed. */
+/*
+ * Copy values out of an archive, converted to the tree's dtype. Strict by default: every missing,
+ * unexpected, doubled or mis-shaped key is listed in one GR_EFORMAT error, and nothing is changed.
+ * Shapes may differ by trailing dims of 1; integers that no parameter bears (counters, positions)
+ * are buffers and no weights, and are passed over.
+ */
 GR_API GR_MUST_USE gr_status gr_module_load(gr_module *m, const gr_archive *a,
+	const gr_load_opts *opts);
+/* The same from a file that is read tensor by tensor: at most one of them is held beside m. */
+GR_API GR_MUST_USE gr_status gr_module_load_file(gr_module *m, const gr_tensorfile *f,
 	const gr_load_opts *opts);
 /* Add a copy of every parameter to the archive in the given float type (f16 for shipping;
  * GR_ENUMERIC when a finite value leaves its range). */
