@@ -15,7 +15,7 @@
 static const struct {
 	const char *spec;
 	double scale;
-} tasks[TASKS] = {{"inpaint_box", 1.0}, {"sr_bicubic", 2.0}, {"blur_gauss", 2.0}};
+} tasks[TASKS] = {{"inpaint_box", 1.0}, {"sr_bicubic", 2.0}, {"blur_gauss", 3.0}};
 
 typedef struct demo_flags {
 	const char *output;
