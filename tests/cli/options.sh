@@ -27,6 +27,9 @@ expect 0 "gradus 0." --version
 expect 2 "did you mean train" trian
 expect 2 "see gradus --help" xyzzy
 expect 0 "examples:" train --help
+expect 0 "examples:" model info --help
+expect 0 "examples:" convert --help
+expect 0 "subcommands:" model --help
 expect 0 "(default 64)" train unet --help
 expect 2 "did you mean --steps" train unet --stesp 3
 expect 2 "did you mean --lr-decay" train unet --lr_decay=none
