@@ -7,10 +7,6 @@
 
 #include "block.h"
 
-/* tanh(u) = 2 sigmoid(2 u) - 1 turns x (1 + tanh(u)) / 2 into x sigmoid(2 u), and
- * 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3). */
-#define TWICE_ROOT_2_PI 1.5957691216057308
-
 struct gr_mlp {
 	gr_activation activation;
 	gr_gate gate;
@@ -20,23 +16,15 @@ struct gr_mlp {
 
 gr_tensor *gr_activate(gr_tensor *x, gr_activation how)
 {
-	if (x == NULL)
-		return NULL;
-	gr_scope_begin();
-	gr_tensor *y = NULL;
 	switch (how) {
-	case GR_ACT_GELU: y = gr_gelu(x); break;
-	case GR_ACT_GELU_TANH:
-		y = gr_affine(gr_square(x), 0.044715 * TWICE_ROOT_2_PI, TWICE_ROOT_2_PI);
-		y = gr_mul(x, gr_sigmoid(gr_mul(x, y)));
-		break;
-	case GR_ACT_GELU_QUICK: y = gr_mul(x, gr_sigmoid(gr_mul_s(x, 1.702))); break;
-	case GR_ACT_SILU: y = gr_silu(x); break;
-	case GR_ACT_RELU: y = gr_relu(x); break;
+	case GR_ACT_GELU: return gr_gelu(x);
+	case GR_ACT_GELU_TANH: return gr_gelu_tanh(x);
+	case GR_ACT_GELU_QUICK: return gr_quick_gelu(x);
+	case GR_ACT_SILU: return gr_silu(x);
+	case GR_ACT_RELU: return gr_relu(x);
 	}
-	if (y == NULL && !gr_failed())
-		gr_error_set(GR_EARG, "activate: unknown activation %d", (int)how);
-	return gr__block_leave(y);
+	gr_error_set(GR_EARG, "activate: unknown activation %d", (int)how);
+	return NULL;
 }
 
 gr_mlp *gr_mlp_new(gr_module *parent, const char *name, const gr_mlp_opts *opts)
