@@ -1,9 +1,12 @@
 /* TAESD: names and sizes of the public files, the values of taef2, options. */
 #include <criterion/criterion.h>
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gradus/checkpoint.h"
 #include "gradus/taesd.h"
 #include "nn_check.h"
 
@@ -56,6 +59,56 @@ Test(taesd, gradients)
 		cr_assert_lt(nn_gradient_error(NULL, decode, v, z), 1e-6);
 		gr_taesd_free(v);
 	}
+}
+
+static const char *shared_file(const char *file)
+{
+	static char path[512];
+	const char *shared = getenv("GRADUS_SHARED");
+	snprintf(path, sizeof path, "%s/data/%s", shared == NULL ? "" : shared, file);
+	if (access(path, R_OK) == 0)
+		return path;
+	printf("skipped: no %s (GRADUS_SHARED)\n", file);
+	return NULL;
+}
+
+static void load(gr_module *m, const char *file)
+{
+	gr_tensorfile *f = NULL;
+	cr_assert_eq(gr_checkpoint_open(&f, shared_file(file), NULL), GR_OK, "%s", gr_error_message());
+	cr_assert_eq(gr_module_load_file(m, f, NULL), GR_OK, "%s", gr_error_message());
+	gr_tensorfile_close(f);
+}
+
+static double psnr(gr_tensor *a, gr_tensor *b)
+{
+	gr_tensor *error = gr_sub(gr_clamp(a, 0.0, 1.0), b);
+	return -10.0 * log10(gr_item(gr_mean(gr_square(error), GR_ALL_AXES, false)));
+}
+
+/* taef2 as published, f16 in PyTorch's files: its golden values, and a photo of 256 x 256. */
+Test(taesd, taef2)
+{
+	if (shared_file("taef2-vae/taef2_encoder.pth") == NULL)
+		return;
+	gr_taesd *v =
+		gr_taesd_new(GR_OPTS(gr_taesd_config, .latent_channels = 32, .use_midblock_gn = true));
+	load(gr_taesd_encoder(v), "taef2-vae/taef2_encoder.pth");
+	load(gr_taesd_decoder(v), "taef2-vae/taef2_decoder.pth");
+	cr_assert_eq(gr_module_set_trainable(gr_taesd_module(v), false), GR_OK);
+	gr_tensor *x = gr_npy_read(shared_file("taef2-vae/golden/x.npy"));
+	gr_tensor *z = gr_npy_read(shared_file("taef2-vae/golden/z.npy"));
+	gr_tensor *recon = gr_npy_read(shared_file("taef2-vae/golden/recon.npy"));
+	const double z_error = nn_distance(gr_taesd_encode(v, x), z);
+	const double recon_error = nn_distance(gr_taesd_decode(v, z), recon);
+	gr_tensor *photo = gr_png_read(shared_file("natural-256/astronaut_face.png"), NULL);
+	photo = gr_unsqueeze(photo, 0);
+	const double quality = psnr(gr_taesd_decode(v, gr_taesd_encode(v, photo)), photo);
+	printf("taesd taef2: z %.2e, recon %.2e, photo %.2f dB\n", z_error, recon_error, quality);
+	cr_assert_lt(z_error, 1e-3);
+	cr_assert_lt(recon_error, 1e-3);
+	cr_assert_float_eq(quality, 31.9, 0.1);
+	gr_taesd_free(v);
 }
 
 Test(taesd, refuses_what_does_not_fit)
