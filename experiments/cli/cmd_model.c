@@ -11,6 +11,8 @@ static const struct {
 	const char *summary;
 } subcommands[] = {
 	{"info", gr_cmd_model_info, "list the tensors of a checkpoint of any format"},
+	{"describe", gr_cmd_model_describe, "size of a network by its configuration"},
+	{"run", gr_cmd_model_run, "apply a network to arrays, with gradients"},
 };
 
 #define NSUBCOMMANDS ((int)(sizeof subcommands / sizeof *subcommands))

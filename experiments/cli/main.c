@@ -17,7 +17,7 @@ static const struct {
 	{"train", gr_cmd_train, "train a diffusion model on images"},
 	{"evaluate", gr_cmd_evaluate, "measure a prior on images it has not seen"},
 	{"images", gr_cmd_images, "write images of a dataset as PNG files"},
-	{"model", gr_cmd_model, "what is in a checkpoint"},
+	{"model", gr_cmd_model, "list a checkpoint, describe and run a network"},
 	{"convert", gr_cmd_convert, "write a checkpoint as safetensors"},
 	{"bench", gr_cmd_bench, "time ops and network steps"},
 };

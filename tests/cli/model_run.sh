@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# gradus model describe and run: a network from its configuration; the reference cases through the
+# program give the same bytes on one thread and on two; errors name what is wrong.
+set -uo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+complain() {
+	echo "model_run: $*" >&2
+	failed=1
+}
+expect() { # code pattern command...
+	local code=$1 pattern=$2
+	shift 2
+	"$@" >"$work/out" 2>"$work/err"
+	local got=$?
+	[ $got -eq "$code" ] || complain "$*: exit $got, expected $code: $(cat "$work/err")"
+	grep -q -- "$pattern" "$work/out" "$work/err" || complain "$*: no '$pattern'"
+}
+
+printf '{"arch": "taesd", "width": 8}' >"$work/config.json"
+expect 0 'parameters: ' "$GRADUS" model describe "$work/config.json" --size 16x24
+expect 0 'forward and backward' "$GRADUS" model describe taesd --config "$work/config.json" --size 8x8
+expect 0 '1136480768' "$GRADUS" model describe dinov2 --config <(printf \
+	'{"img_size": 518, "patch_size": 14, "embed_dim": 1536, "depth": 40, "num_heads": 24,
+	"ffn_layer": "swiglufused", "init_values": 1.0}')
+expect 0 'autoencoder_kl' "$GRADUS" model describe --list
+expect 2 'no ARCH' "$GRADUS" model describe
+expect 2 'HxW' "$GRADUS" model describe taesd --size 8
+expect 2 'are needed' "$GRADUS" model run taesd
+expect 3 'No such file' "$GRADUS" model describe "$work/missing.json"
+printf '{"arch": "taesd", "widht": 8}' >"$work/config.json"
+expect 3 "unknown option 'widht'" "$GRADUS" model describe "$work/config.json"
+printf '{"arch": "taesd", ' >"$work/config.json"
+expect 3 'byte' "$GRADUS" model describe "$work/config.json"
+
+goldens=${GRADUS_SHARED:-}/goldens
+[ -d "$goldens" ] || exit $failed
+while read -r folder arch; do
+	for threads in 1 2; do
+		expect 0 'grad_x' "$GRADUS" model run "$arch" --config "$goldens/$folder/config.json" \
+			--weights "$goldens/$folder"/weights.* --input "$goldens/$folder/io.npz" \
+			--output "$work/$threads.npz" --grad --threads $threads
+	done
+	cmp -s "$work/1.npz" "$work/2.npz" || complain "$folder: differs between one thread and two"
+done <<'LIST'
+adm_unet adm
+dinov2_vit dinov2
+ldm_autoencoder_kl autoencoder_kl
+ldm_unet ldm_unet
+sit_repa sit
+LIST
+expect 3 'missing' "$GRADUS" model run adm --config "$goldens/adm_unet/config.json" \
+	--weights "$goldens/dinov2_vit/weights.pt" --input "$goldens/adm_unet/io.npz" \
+	--output "$work/no.npz"
+[ ! -e "$work/no.npz" ] || complain "an output was written after an error"
+exit $failed
