@@ -103,6 +103,8 @@ typedef struct gr_pickle {
 #define GR_PICKLE_MAX ((uint64_t)256 << 20)
 #define GR_PICKLE_PLAIN_MAX ((uint64_t)2 << 30)
 #define GR_PICKLE_NODES_MAX (16u << 20)
+/* Longest key of a storage. */
+#define GR_PICKLE_KEY_MAX 256
 
 /* Run the pickle at p->base (file, base, limit, origin, strict are set, the rest zero). */
 gr_status gr__pickle_run(gr_pickle *p);

@@ -269,6 +269,9 @@ gr_status gr__pickle_persistent(gr_pickle *p, gr_pickle_ref id, gr_pickle_ref *o
 		!take_view(p, gr__pickle_item(p, id, 5), &s))
 		return gr__pickle_fail(p, GR_EFORMAT,
 			"a persistent id that is no (storage, type, key, location, count)");
+	if (p->nodes[key].count > GR_PICKLE_KEY_MAX)
+		return gr__pickle_fail(p, GR_EFORMAT, "a storage whose key has %u bytes",
+			p->nodes[key].count);
 	s.key = p->nodes[key].u.text;
 	s.key_bytes = p->nodes[key].count;
 	set_type(p, gr__pickle_item(p, id, 1), &s);

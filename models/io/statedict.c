@@ -16,7 +16,7 @@ enum {
 	SEARCH_DEPTH = 4,
 	SEARCH_TRIES = 64,
 	WALK_DEPTH = 64,
-	WALK_STEPS = 50000000,
+	STEPS_MAX = 50000000,
 	RANK = 16,
 };
 
@@ -54,9 +54,23 @@ static bool is_module(const gr_pickle *p, gr_pickle_ref r)
 	return gr__pickle_kind(p, gr__pickle_get(p, a, "_parameters")) == GR_PICKLE_DICT;
 }
 
-/* A dict with tensors among its values, or a module. */
-static bool holds_tensors(const gr_pickle *p, gr_pickle_ref r)
+/* Values that a look at r passes by. */
+static int64_t cost_of(const gr_pickle *p, gr_pickle_ref r)
 {
+	gr_pickle_kind kind = gr__pickle_kind(p, r);
+	return kind == GR_PICKLE_DICT || kind == GR_PICKLE_OBJECT ? 1 + (int64_t)p->nodes[r].count : 1;
+}
+
+/* A dict with tensors among its values, or a module. *steps counts what was looked at: a dict that
+ * is shared many times would cost the square of the file. */
+static bool holds_tensors(const gr_pickle *p, gr_pickle_ref r, int64_t *steps)
+{
+	*steps += cost_of(p, r);
+	if (gr__pickle_kind(p, r) == GR_PICKLE_OBJECT)
+		*steps += cost_of(p, gr__pickle_item(p, p->nodes[r].u.box.args, 0)) +
+			cost_of(p, p->nodes[r].u.box.state);
+	if (*steps > STEPS_MAX)
+		return false;
 	if (gr__pickle_kind(p, r) != GR_PICKLE_DICT)
 		return is_module(p, r);
 	for (uint32_t c = p->nodes[r].u.box.first; c != 0;) {
@@ -73,7 +87,8 @@ static bool holds_tensors(const gr_pickle *p, gr_pickle_ref r)
 struct path {
 	char text[256];
 	size_t used;
-	int tries; /* dicts looked at */
+	int tries;     /* dicts searched for the names */
+	int64_t steps; /* values looked at */
 };
 
 static void path_add(struct path *path, const char *part, size_t bytes)
@@ -102,7 +117,7 @@ static gr_pickle_ref search(const gr_pickle *p, gr_pickle_ref r, int depth, stru
 		path->used = used;
 		path->text[used] = '\0';
 	}
-	return holds_tensors(p, r) ? r : 0;
+	return holds_tensors(p, r, &path->steps) ? r : 0;
 }
 
 /* The last of a list's elements that holds tensors: DDPM's lists end with the averaged weights. */
@@ -112,7 +127,7 @@ static gr_pickle_ref search_list(const gr_pickle *p, gr_pickle_ref list, struct 
 	unsigned i = 0;
 	unsigned at = 0;
 	for (uint32_t c = p->nodes[list].u.box.first; c != 0; c = p->cells[c].next, i++) {
-		if (holds_tensors(p, p->cells[c].value)) {
+		if (holds_tensors(p, p->cells[c].value, &path->steps)) {
 			found = p->cells[c].value;
 			at = i;
 		}
@@ -131,7 +146,7 @@ static gr_pickle_ref search_values(const gr_pickle *p, gr_pickle_ref dict, struc
 	for (uint32_t c = p->nodes[dict].u.box.first; c != 0;) {
 		uint32_t value = p->cells[c].next;
 		const gr_pickle_node *key = &p->nodes[p->cells[c].value];
-		if (holds_tensors(p, p->cells[value].value) && key->kind == GR_PICKLE_TEXT) {
+		if (holds_tensors(p, p->cells[value].value, &path->steps) && key->kind == GR_PICKLE_TEXT) {
 			gr_quote(quoted, sizeof quoted, (const char *)p->text + key->u.text, key->count);
 			int n = snprintf(path->text + path->used, sizeof path->text - path->used, "%s/%.*s",
 				*count > 0 ? " " : "", (int)strlen(quoted) - 2, quoted + 1);
@@ -173,7 +188,7 @@ static gr_status find_root(const gr_pickle *p, const char *wanted, struct path *
 	int count = 0;
 	if (wanted != NULL) {
 		*out = follow(p, p->result, wanted);
-		if (*out == 0 || !holds_tensors(p, *out))
+		if (*out == 0 || !holds_tensors(p, *out, &path->steps))
 			return gr_tensorfile_fail(p->file, GR_EFORMAT, p->base,
 				"there are no tensors at the root '%s'", wanted);
 		snprintf(path->text, sizeof path->text, "%s", wanted);
@@ -327,10 +342,8 @@ static size_t put_key(struct walk *w, size_t used, gr_pickle_ref key)
 /* Looking at r costs as many steps as it has values. */
 static gr_status count_steps(struct walk *w, gr_pickle_ref r, int depth)
 {
-	gr_pickle_kind kind = gr__pickle_kind(w->p, r);
-	if (kind >= GR_PICKLE_TUPLE && kind != GR_PICKLE_GLOBAL && kind <= GR_PICKLE_OBJECT)
-		w->steps += w->p->nodes[r].count;
-	if (++w->steps > WALK_STEPS || depth > WALK_DEPTH)
+	w->steps += cost_of(w->p, r);
+	if (w->steps > STEPS_MAX || depth > WALK_DEPTH)
 		return gr_tensorfile_fail(w->f, GR_EFORMAT, w->p->base,
 			"modules nested in modules without end");
 	return GR_OK;
@@ -374,14 +387,16 @@ static gr_status walk_module(struct walk *w, gr_pickle_ref module, size_t used, 
 		return status;
 	for (uint32_t c = p->nodes[below].u.box.first; c != 0 && status == GR_OK;) {
 		uint32_t value = p->cells[c].next;
-		status = count_steps(w, attributes(p, p->cells[value].value), depth);
-		if (status == GR_OK && is_module(p, p->cells[value].value)) {
+		gr_pickle_ref child = p->cells[value].value;
+		bool is_object = gr__pickle_kind(p, child) == GR_PICKLE_OBJECT;
+		status = count_steps(w, 0, depth);
+		if (status == GR_OK && is_object && holds_tensors(p, child, &w->steps)) {
 			size_t end = put_key(w, used, p->cells[c].value);
 			if (end == 0 || end + 1 >= NAME_MAX_BYTES)
 				return gr_tensorfile_fail(w->f, GR_EFORMAT, p->base,
 					"a module with an endless name");
 			w->name[end] = '.';
-			status = walk_module(w, p->cells[value].value, end + 1, depth + 1);
+			status = walk_module(w, child, end + 1, depth + 1);
 		}
 		c = p->cells[value].next;
 	}

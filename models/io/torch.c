@@ -161,8 +161,6 @@ static gr_status place_members(const gr_tensorfile *f, gr_pickle *p, const char 
 		char name[2 * NAME_MAX_BYTES];
 		char key[48];
 		gr_quote(key, sizeof key, (const char *)p->text + s->key, s->key_bytes);
-		if (s->key_bytes > NAME_MAX_BYTES / 2)
-			return gr__pickle_fail(p, GR_EFORMAT, "storage %s has an endless key", key);
 		snprintf(name, sizeof name, "%.*sdata/%.*s", top_bytes, top, (int)s->key_bytes,
 			(const char *)p->text + s->key);
 		if (!gr_tensorfile_member_find(f, name, &m))

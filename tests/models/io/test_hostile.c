@@ -4,7 +4,7 @@
  * What contains the pickles is in test_hostile_files.c, damage to zip archives in
  * tests/tensor/test_zip.c, to safetensors in test_safetensors.c.
  *
- * Length: one small function for each of the 55 pickles, which a table then names.
+ * Length: one small function for each of the 57 pickles, which a table then names.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -426,6 +426,26 @@ static void conjugated(pt_bytes *b)
 	pt_ops(b, "\x88stRs.");
 }
 
+/* 200,000 times a dict of 200,000. */
+static void shared_dict(pt_bytes *b)
+{
+	pt_put(b, "\x80\x02}(", 4);
+	for (int i = 0; i < 200000; i++)
+		pt_ops(b, "NN");
+	pt_put(b, "uq\0000}(", 6);
+	for (int i = 0; i < 200000; i++)
+		pt_put(b, "Nh\0", 3);
+	pt_ops(b, "u.");
+}
+
+static void endless_key(pt_bytes *b)
+{
+	char key[300];
+	memset(key, '7', sizeof key - 1);
+	key[sizeof key - 1] = '\0';
+	tensor_of(b, (pt_tensor_of){.key = key, .ndim = 1, .dims = {1}, .strides = {1}});
+}
+
 static void no_tensors(pt_bytes *b)
 {
 	pt_put(b, "\x80\x02}.", 4);
@@ -491,6 +511,8 @@ static const struct pickle_case {
 	{"a million tuples in one another", deep, GR_EFORMAT, "no dict of tensors"},
 	{"a module of itself", module_of_itself, GR_EFORMAT, "without end"},
 	{"a list made into many dicts", dict_bomb, GR_EFORMAT, "honestly"},
+	{"a dict shared 200000 times", shared_dict, GR_EFORMAT, "no dict of tensors"},
+	{"a key of 299 bytes", endless_key, GR_EFORMAT, "key has 299 bytes"},
 	{"nothing at all", no_tensors, GR_EFORMAT, "no dict of tensors"},
 };
 
