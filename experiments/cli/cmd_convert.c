@@ -1,6 +1,6 @@
 /*
- * gradus convert: a checkpoint of any format to safetensors, with the same names, shapes and (unless
- * told otherwise) types. What is converted is checked: a finite value stays finite.
+ * gradus convert: a checkpoint of any format to safetensors, with the same names, shapes and,
+ * unless told otherwise, types. What is converted is checked: a finite value stays finite.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * Key maps: patterns with stars from the keys of a file to names of parameters (gradus/checkpoint.h).
+ * Key maps: patterns with stars, from keys of a file to names of parameters (gradus/checkpoint.h).
  * A star takes the shortest text with which the rest fits; the search takes back what it tried, so
  * its cost grows with the length of the key to the power of the stars, of which there are few.
  */

@@ -27,7 +27,7 @@ void gr__namelist_init(gr_namelist *l);
 /* NULL when i or the name is not there. */
 gr_namelist_entry *gr__namelist_at(const gr_namelist *l, int64_t i);
 gr_namelist_entry *gr__namelist_find(const gr_namelist *l, const char *name);
-/* Append; the name is new and is copied. False when there is no memory: nothing has changed then. */
+/* Append; the name is new and is copied. False without memory: nothing has changed then. */
 bool gr__namelist_append(gr_namelist *l, const char *name, void *value);
 /* Leaves the list empty. */
 void gr__namelist_free(gr_namelist *l, void (*free_value)(void *));

@@ -1,6 +1,6 @@
 /*
- * Fuzzing of the readers: each fuzz_<reader>.c is a program that gives one input to one reader. With
- * clang and -DGRADUS_FUZZ=ON they are libFuzzer's; otherwise replay.c runs the corpus through them,
+ * Fuzzing of the readers: each fuzz_<reader>.c is a program that gives one input to one reader.
+ * With clang and -DGRADUS_FUZZ=ON they are libFuzzer's; otherwise replay.c runs the corpus through them,
  * which the suite does. README.md tells how.
  */
 #ifndef GRADUS_TESTS_FUZZ_H

@@ -30,8 +30,9 @@ typedef struct gr_checkpoint_opts {
 
 /*
  * Open and list. With no root, nested dicts are searched in the order ema, model_ema,
- * ema_state_dict, params_ema, state_dict, model, module, net, params, generator_ema; gr_tensorfile_root() says what was
- * taken. *out is the caller's to close, NULL after an error.
+ * ema_state_dict, params_ema, state_dict, model, module, net, params, generator_ema;
+ * gr_tensorfile_root() says what was taken. A bare tensor is listed as "tensor". *out is the
+ * caller's to close, NULL after an error.
  */
 GR_API GR_MUST_USE gr_status gr_checkpoint_open(gr_tensorfile **out, const char *path,
 	const gr_checkpoint_opts *opts);

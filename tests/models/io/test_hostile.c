@@ -1,6 +1,6 @@
 /*
- * Pickles that mean harm or are broken: each ends with one clear error that names the file, or loads
- * what it honestly holds. Nothing here may crash, hang or allocate more than a few times the file.
+ * Pickles that mean harm or are broken: each ends with one clear error that names the file, or
+ * loads what it honestly holds. Nothing here may crash, hang or allocate more than a few times the file.
  * What contains the pickles is in test_hostile_files.c, damage to zip archives in
  * tests/tensor/test_zip.c, to safetensors in test_safetensors.c.
  *

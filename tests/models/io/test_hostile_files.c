@@ -81,7 +81,7 @@ Test(hostile_files, archives)
 	}
 }
 
-/* --- every section cut, every bit flipped ------------------------------------------------------ */
+/* --- every section cut, every bit flipped ---------------------------------------------------- */
 
 static void attack(const pt_bytes *file)
 {
