@@ -63,6 +63,8 @@ static void fill_defaults(gr_vae_coder_config *c)
 		c->z_channels = 4;
 	if (c->norm_groups == 0)
 		c->norm_groups = 32;
+	if (c->use_linear_attn)
+		c->attn_type = GR_VAE_ATTENTION_LINEAR;
 }
 
 gr_status gr__vae_coder_check(gr_vae_coder_config *c, const char *model)

@@ -59,6 +59,7 @@ extern const char *const gr__vae_attention_words[];
 		VAE_CODER_OPTION("z_channels", OPTION_COUNT, type, z_channels), \
 		VAE_CODER_OPTION("double_z", OPTION_UNSET, type, single_z), \
 		VAE_CODER_OPTION("resamp_with_conv", OPTION_UNSET, type, no_conv_resample), \
+		VAE_CODER_OPTION("use_linear_attn", OPTION_FLAG, type, use_linear_attn), \
 		VAE_CODER_OPTION("tanh_out", OPTION_FLAG, type, tanh_out), \
 		VAE_CODER_OPTION("norm_groups", OPTION_COUNT, type, norm_groups), \
 		{"ddconfig", OPTION_GROUP, 0, 0, NULL}, \

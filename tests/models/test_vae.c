@@ -178,6 +178,19 @@ Test(vae, sample_does_not_depend_on_its_batch_or_on_threads)
 	gr_vae_free(v);
 }
 
+Test(vae, both_spellings_of_linear_attention)
+{
+	static const char text[] = "{\"ch\": 32, \"ch_mult\": [1], \"use_linear_attn\": true}";
+	gr_json_error error;
+	gr_json_doc *doc = gr_json_parse(text, sizeof text - 1, NULL, &error);
+	gr_vae_config c;
+	cr_assert_eq(gr_vae_config_from_json(&c, gr_json_root(doc)), GR_OK);
+	gr_json_free(doc);
+	gr_vae *v = gr_vae_new(&c);
+	cr_assert_not_null(gr_module_find_handle(gr_vae_module(v), "encoder.mid.attn_1.to_qkv.weight"));
+	gr_vae_free(v);
+}
+
 static void expect_no_vae(const gr_vae_config *c)
 {
 	cr_assert_null(gr_vae_new(c));

@@ -42,6 +42,7 @@ typedef struct gr_vae_coder_config {
 	bool single_z;              /* reference: double_z = false; the encoder has no log-variances */
 	bool no_conv_resample;      /* reference: resamp_with_conv = false */
 	gr_vae_attention attn_type; /* also of the middle blocks */
+	bool use_linear_attn;       /* the same as attn_type linear */
 	bool tanh_out;              /* the decoder ends with tanh */
 	int64_t norm_groups;        /* groups of every group norm; default 32 */
 } gr_vae_coder_config;

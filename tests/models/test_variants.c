@@ -1,0 +1,69 @@
+/* Options that no reference case covers, against tests/oracles/variants.py. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+
+#include "gradus/model.h"
+#include "nn_check.h"
+
+static const char *oracle(const char *name, const char *type)
+{
+	static char path[512];
+	snprintf(path, sizeof path, "%s/tests/oracles/%s.%s", GRADUS_SOURCE_DIR, name, type);
+	return path;
+}
+
+static gr_model *build(const char *name)
+{
+	char text[2048];
+	FILE *f = fopen(oracle(name, "json"), "rb");
+	cr_assert_not_null(f, "%s", name);
+	const size_t bytes = fread(text, 1, sizeof text, f);
+	fclose(f);
+	gr_json_error error;
+	gr_json_doc *doc = gr_json_parse(text, bytes, NULL, &error);
+	gr_model *m = NULL;
+	cr_assert_eq(gr_model_new(&m, NULL, gr_json_root(doc)), GR_OK, "%s", gr_error_message());
+	gr_json_free(doc);
+	return m;
+}
+
+static void check(const char *name)
+{
+	gr_model *m = build(name);
+	gr_archive *in = NULL, *out = gr_archive_new();
+	cr_assert_eq(gr_npz_read(&in, oracle(name, "npz")), GR_OK, "%s", gr_error_message());
+	cr_assert_eq(gr_module_load(gr_model_module(m), in, GR_OPTS(gr_load_opts, .prefix = "w.")),
+		GR_OK, "%s: %s", name, gr_error_message());
+	cr_assert_eq(gr_model_run(m, in, true, out), GR_OK, "%s: %s", name, gr_error_message());
+	cr_assert_geq(gr_archive_count(out), 3);
+	for (int64_t i = 0; i < gr_archive_count(out); i++) {
+		const char *key = gr_archive_name(out, i);
+		const double error = nn_distance(gr_archive_tensor(out, i), gr_archive_find(in, key));
+		printf("%s: %s %.1e\n", name, key, error);
+		cr_assert_lt(error, 1e-5, "%s: %s differs by %g", name, key, error);
+	}
+	gr_archive_free(in);
+	gr_archive_free(out);
+	gr_model_free(m);
+}
+
+Test(variants, vit)
+{
+	check("vit_offset");
+	check("vit_registers");
+	check("vit_exact");
+}
+
+Test(variants, sit)
+{
+	check("sit_qk_norm");
+	check("sit_no_dropout");
+}
+
+Test(variants, vae)
+{
+	check("vae_inside");
+	check("vae_linear");
+	check("vae_none");
+}

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Small networks with options that no reference case covers, restated in PyTorch from their papers
+and code bases' documentation. Writes <name>.json and <name>.npz (weights under "w.", inputs,
+outputs, gradients) beside itself, with random weights of a stated seed. Needs PyTorch and NumPy;
+run by hand when an option is added, never by the tests."""
+import json
+import math
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Weights:
+    """Makes a weight the first time that its name is asked for."""
+
+    def __init__(self, seed):
+        self.generator = torch.Generator().manual_seed(seed)
+        self.made = {}
+
+    def __call__(self, name, *shape, scale=None):
+        if name not in self.made:
+            fan_in = math.prod(shape[1:]) if len(shape) > 1 else 1
+            scale = scale if scale is not None else (1.0 if fan_in == 1 else fan_in ** -0.5)
+            w = torch.randn(*shape, generator=self.generator) * scale
+            if len(shape) == 1:
+                w = 0.1 * w + (1.0 if name.endswith("weight") or name.endswith("gamma") else 0.0)
+            self.made[name] = w
+        return self.made[name]
+
+    def linear(self, x, name, out, bias=True):
+        w = self(name + ".weight", out, x.shape[-1])
+        return F.linear(x, w, self(name + ".bias", out) if bias else None)
+
+    def conv(self, x, name, out, k=3, stride=1, pad=None, bias=True):
+        w = self(name + ".weight", out, x.shape[1], k, k)
+        pad = (k - 1) // 2 if pad is None else pad
+        return F.conv2d(x, w, self(name + ".bias", out) if bias else None, stride, pad)
+
+    def layer_norm(self, x, name, eps):
+        d = x.shape[-1]
+        return F.layer_norm(x, (d,), self(name + ".weight", d), self(name + ".bias", d), eps)
+
+    def group_norm(self, x, name, groups, eps):
+        c = x.shape[1]
+        return F.group_norm(x, groups, self(name + ".weight", c), self(name + ".bias", c), eps)
+
+
+def attend(q, k, v):
+    return torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1) @ v
+
+
+def multihead(w, x, name, heads, qk_norm=False):
+    n, t, d = x.shape
+    qkv = w.linear(x, name + ".qkv", 3 * d).reshape(n, t, 3, heads, d // heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    if qk_norm:
+        q = w.layer_norm(q, name + ".q_norm", 1e-5)
+        k = w.layer_norm(k, name + ".k_norm", 1e-5)
+    return w.linear(attend(q, k, v).transpose(1, 2).reshape(n, t, d), name + ".proj", d)
+
+
+def vit(w, c, x):
+    d, p, heads = c["embed_dim"], c["patch_size"], c["num_heads"]
+    m = c["img_size"] // p
+    n, h, g = x.shape[0], x.shape[2] // p, x.shape[3] // p
+    tokens = w.conv(x, "patch_embed.proj", d, k=p, stride=p, pad=0).flatten(2).transpose(1, 2)
+    table = w("pos_embed", 1, 1 + m * m, d, scale=1.0)
+    w("mask_token", 1, d)
+    grid = table[:, 1:].reshape(1, m, m, d).permute(0, 3, 1, 2)
+    if (h, g) != (m, m):
+        offset = c.get("interpolate_offset", 0.1)
+        how = {"scale_factor": ((h + offset) / m, (g + offset) / m)} if offset else {"size": (h, g)}
+        grid = F.interpolate(grid, mode="bicubic", antialias=c["interpolate_antialias"], **how)
+    tokens = tokens + grid.flatten(2).transpose(1, 2)
+    parts = [(w("cls_token", 1, 1, d, scale=1.0) + table[:, :1]).expand(n, 1, d)]
+    r = c["num_register_tokens"]
+    if r:
+        parts.append(w("register_tokens", 1, r, d, scale=1.0).expand(n, r, d))
+    x = torch.cat(parts + [tokens], 1)
+    for i in range(c["depth"]):
+        b = "blocks.%d." % i
+        a = multihead(w, w.layer_norm(x, b + "norm1", 1e-6), b + "attn", heads)
+        x = x + a * (w(b + "ls1.gamma", d) if c["init_values"] else 1.0)
+        u = w.layer_norm(x, b + "norm2", 1e-6)
+        hidden = int(d * c["mlp_ratio"])
+        if c["ffn_layer"] == "swiglufused":
+            hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
+            first, second = w.linear(u, b + "mlp.w12", 2 * hidden).chunk(2, -1)
+            u = w.linear(F.silu(first) * second, b + "mlp.w3", d)
+        else:
+            u = w.linear(F.gelu(w.linear(u, b + "mlp.fc1", hidden)), b + "mlp.fc2", d)
+        x = x + u * (w(b + "ls2.gamma", d) if c["init_values"] else 1.0)
+    x = w.layer_norm(x, "norm", 1e-6)
+    return {"cls": x[:, 0], "y": x[:, 1 + r:]}
+
+
+def sit(w, c, x, t, labels):
+    d, p, s = c["hidden_size"], c["patch_size"], c["input_size"] // c["patch_size"]
+    channels = c["in_channels"]
+    h = w.conv(x, "x_embedder.proj", d, k=p, stride=p, pad=0).flatten(2).transpose(1, 2)
+    h = h + w("pos_embed", 1, s * s, d, scale=1.0)
+    f = torch.exp(-math.log(10000.0) * torch.arange(128) / 128)
+    e = torch.cat([torch.cos(t[:, None] * f), torch.sin(t[:, None] * f)], -1)
+    e = w.linear(F.silu(w.linear(e, "t_embedder.mlp.0", d)), "t_embedder.mlp.2", d)
+    rows = c["num_classes"] + (c["class_dropout_prob"] > 0)
+    cond = F.silu(e + w("y_embedder.embedding_table.weight", rows, d, scale=1.0)[labels])
+    out = {}
+    for i in range(c["depth"]):
+        b = "blocks.%d." % i
+        m = w.linear(cond, b + "adaLN_modulation.1", 6 * d)[:, None].chunk(6, -1)
+        u = F.layer_norm(h, (d,), eps=1e-6) * (1 + m[1]) + m[0]
+        h = h + m[2] * multihead(w, u, b + "attn", c["num_heads"], c["qk_norm"])
+        u = F.layer_norm(h, (d,), eps=1e-6) * (1 + m[4]) + m[3]
+        u = w.linear(u, b + "mlp.fc1", int(d * c["mlp_ratio"]))
+        u = 0.5 * u * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u ** 3)))
+        h = h + m[5] * w.linear(u, b + "mlp.fc2", d)
+        for k, z in enumerate(c["z_dims"] if i + 1 == c["encoder_depth"] else []):
+            v = w.linear(h, "projectors.%d.0" % k, c["projector_dim"])
+            v = w.linear(F.silu(v), "projectors.%d.2" % k, c["projector_dim"])
+            out["projected" + (".%d" % k if k else "")] = w.linear(
+                F.silu(v), "projectors.%d.4" % k, z)
+    m = w.linear(cond, "final_layer.adaLN_modulation.1", 2 * d)[:, None].chunk(2, -1)
+    u = F.layer_norm(h, (d,), eps=1e-6) * (1 + m[1]) + m[0]
+    u = w.linear(u, "final_layer.linear", p * p * channels).reshape(-1, s, s, p, p, channels)
+    out["y"] = torch.einsum("nhwpqc->nchpwq", u).reshape(-1, channels, s * p, s * p)
+    return out
+
+
+def vae_res(w, x, name, out, groups):
+    a = w.conv(F.silu(w.group_norm(x, name + ".norm1", groups, 1e-6)), name + ".conv1", out)
+    a = w.conv(F.silu(w.group_norm(a, name + ".norm2", groups, 1e-6)), name + ".conv2", out)
+    return a + (x if x.shape[1] == out else w.conv(x, name + ".nin_shortcut", out, k=1))
+
+
+def vae_attention(w, x, name, kind, groups):
+    n, c, height, width = x.shape
+    if kind == "none":
+        return x
+    if kind == "linear":
+        q, k, v = w.conv(x, name + ".to_qkv", 3 * c, k=1, bias=False).flatten(2).chunk(3, 1)
+        y = torch.einsum("nde,ndt->net", torch.einsum("ndt,net->nde", k.softmax(-1), v), q)
+        return w.conv(y.reshape(x.shape), name + ".to_out", c, k=1)
+    u = w.group_norm(x, name + ".norm", groups, 1e-6)
+    q, k, v = (w.conv(u, name + "." + part, c, k=1).flatten(2).transpose(1, 2) for part in "qkv")
+    y = attend(q, k, v).transpose(1, 2).reshape(x.shape)
+    return x + w.conv(y, name + ".proj_out", c, k=1)
+
+
+def vae_middle(w, x, name, c):
+    for part in ("block_1", "attn_1", "block_2"):
+        if part == "attn_1":
+            x = vae_attention(w, x, name + part, c["attn_type"], c["norm_groups"])
+        else:
+            x = vae_res(w, x, name + part, x.shape[1], c["norm_groups"])
+    return x
+
+
+def vae_level(w, x, name, c, level, blocks):
+    inside = c["resolution"] // 2 ** level in c["attn_resolutions"]
+    for i in range(blocks):
+        x = vae_res(w, x, name + "block.%d" % i, c["ch"] * c["ch_mult"][level], c["norm_groups"])
+        if inside:
+            x = vae_attention(w, x, name + "attn.%d" % i, c["attn_type"], c["norm_groups"])
+    return x
+
+
+def vae_end(w, x, name, c, out):
+    x = F.silu(w.group_norm(x, name + "norm_out", c["norm_groups"], 1e-6))
+    return w.conv(x, name + "conv_out", out)
+
+
+def vae_encode(w, c, x):
+    levels = len(c["ch_mult"])
+    h = w.conv(x, "encoder.conv_in", c["ch"])
+    for level in range(levels):
+        name = "encoder.down.%d." % level
+        h = vae_level(w, h, name, c, level, c["num_res_blocks"])
+        if level + 1 < levels and c["resamp_with_conv"]:
+            h = w.conv(F.pad(h, (0, 1, 0, 1)), name + "downsample.conv", h.shape[1], 3, 2, 0)
+        elif level + 1 < levels:
+            h = F.avg_pool2d(h, 2)
+    h = vae_end(w, vae_middle(w, h, "encoder.mid.", c), "encoder.", c, 2 * c["z_channels"])
+    return {"moments": w.conv(h, "quant_conv", 2 * c["embed_dim"], k=1)}
+
+
+def vae_decode(w, c, z):
+    h = w.conv(z, "post_quant_conv", c["z_channels"], k=1)
+    h = w.conv(h, "decoder.conv_in", c["ch"] * c["ch_mult"][-1])
+    h = vae_middle(w, h, "decoder.mid.", c)
+    for level in reversed(range(len(c["ch_mult"]))):
+        name = "decoder.up.%d." % level
+        h = vae_level(w, h, name, c, level, c["num_res_blocks"] + 1)
+        if level > 0:
+            h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            if c["resamp_with_conv"]:
+                h = w.conv(h, name + "upsample.conv", h.shape[1])
+    h = vae_end(w, h, "decoder.", c, c["out_ch"])
+    return {"y": torch.tanh(h) if c["tanh_out"] else h}
+
+
+def differentiate(forward, x, out, r):
+    """Results, a cotangent for `out`, and the gradient in x."""
+    x = x.requires_grad_()
+    results = forward(x)
+    cotangent = torch.randn(results[out].shape)
+    (results[out] * cotangent).sum().backward()
+    return {k: v.detach() for k, v in results.items()} | {r: cotangent}, x.grad
+
+
+def write(name, config, weights, arrays):
+    with open(os.path.join(HERE, name + ".json"), "w") as f:
+        json.dump(config, f)
+        f.write("\n")
+    arrays = arrays | {"w." + k: v for k, v in weights.made.items()}
+    arrays = {k: v.numpy() for k, v in arrays.items()}
+    path = os.path.join(HERE, name + ".npz")
+    np.savez(path, **{k: v.astype("<f4") if v.dtype.kind == "f" else v for k, v in arrays.items()})
+    assert os.path.getsize(path) <= 100000, (name, os.path.getsize(path))
+
+
+def write_vit(name, height, width, **options):
+    c = {"arch": "dinov2", "img_size": 20, "patch_size": 4, "embed_dim": 16, "depth": 2,
+         "num_heads": 2, "mlp_ratio": 4, "init_values": 1.0, "num_register_tokens": 0,
+         "ffn_layer": "mlp", "interpolate_antialias": False} | options
+    w = Weights(1)
+    x = torch.randn(2, 3, height, width)
+    out, grad = differentiate(lambda x: vit(w, c, x), x, "y", "r")
+    write(name, c, w, out | {"x": x.detach(), "grad_x": grad})
+
+
+def write_sit(name, **options):
+    c = {"arch": "sit", "input_size": 8, "patch_size": 2, "in_channels": 3, "hidden_size": 16,
+         "depth": 2, "num_heads": 2, "mlp_ratio": 2.5, "num_classes": 4, "encoder_depth": 1,
+         "z_dims": [5, 6], "projector_dim": 12, "class_dropout_prob": 0.1, "qk_norm": True} | options
+    w = Weights(2)
+    x, t, labels = torch.randn(2, 3, 8, 8), torch.rand(2), torch.tensor([3, 1])
+    out, grad = differentiate(lambda x: sit(w, c, x, t, labels), x, "y", "r")
+    write(name, c, w, out | {"x": x.detach(), "t": t, "labels": labels, "grad_x": grad})
+
+
+def write_vae(name, **options):
+    c = {"arch": "autoencoder_kl", "embed_dim": 2, "z_channels": 3, "resolution": 16,
+         "in_channels": 3, "out_ch": 3, "ch": 3, "ch_mult": [1, 2], "num_res_blocks": 1,
+         "attn_resolutions": [8], "attn_type": "vanilla", "resamp_with_conv": True,
+         "tanh_out": False, "norm_groups": 3} | options
+    w = Weights(3)
+    x, z = torch.randn(2, 3, 8, 12), torch.randn(2, 2, 4, 6)
+    encoded, grad_x = differentiate(lambda x: vae_encode(w, c, x), x, "moments", "r_moments")
+    decoded, grad_z = differentiate(lambda z: vae_decode(w, c, z), z, "y", "r")
+    write(name, c, w, encoded | decoded | {"x": x.detach(), "z": z.detach(), "grad_x": grad_x,
+                                           "grad_z": grad_z})
+
+
+torch.manual_seed(0)
+write_vit("vit_offset", 16, 28)
+write_vit("vit_registers", 12, 28, num_register_tokens=3, ffn_layer="swiglufused",
+          interpolate_antialias=True, interpolate_offset=0.0)
+write_vit("vit_exact", 28, 16, init_values=None, interpolate_offset=0.0)
+write_sit("sit_qk_norm")
+write_sit("sit_no_dropout", class_dropout_prob=0.0, qk_norm=False)
+write_vae("vae_inside")
+write_vae("vae_linear", attn_type="linear", attn_resolutions=[16], tanh_out=True)
+write_vae("vae_none", attn_type="none", attn_resolutions=[], resamp_with_conv=False)
