@@ -330,9 +330,9 @@ static gr_status load_one(const loading *l, const slot *s)
 	if (s->parts == 0)
 		return GR_OK;
 	gr_status status = gr_scope_begin();
-	if (status != GR_OK)
-		return status;
-	gr_tensor *t = s->parts > 1 ? read_parts(l, s) : source_read(&l->from, s->keys[0]);
+	gr_tensor *t = NULL;
+	if (status == GR_OK)
+		t = s->parts > 1 ? read_parts(l, s) : source_read(&l->from, s->keys[0]);
 	if (t != NULL && gr_tensor_ndim(t) != s->param->ndim)
 		t = gr_reshape(t, s->param->ndim, s->param->dims);
 	status = t == NULL ? gr_error_code() : gr__param_assign(s->param, t);

@@ -232,8 +232,8 @@ bool pt_opens(const pt_bytes *file, const gr_checkpoint_opts *opts)
 	gr_status status = gr_checkpoint_open(&f, path, opts);
 	cr_assert_eq(status == GR_OK, f != NULL);
 	for (int64_t i = 0; status == GR_OK && gr_tensorfile_info(f, i, &info); i++) {
-		gr_scope_begin();
-		if (info.refused == NULL && gr_tensorfile_read(f, i) == NULL)
+		status = gr_scope_begin();
+		if (status == GR_OK && info.refused == NULL && gr_tensorfile_read(f, i) == NULL)
 			status = gr_error_code();
 		gr_scope_end();
 	}

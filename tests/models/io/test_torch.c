@@ -161,3 +161,43 @@ Test(torch, legacy_views)
 		pt_free(&file);
 	}
 }
+
+/* Let allocation 1, 2, 3, ... fail: out of memory each time, and nothing is held after it. */
+static void starve(const pt_bytes *file, const char *what)
+{
+	bool opened = pt_opens(file, NULL);
+	cr_assert(opened, "%s: %s", what, gr_error_message());
+	uint64_t held = gr_memory_stats().bytes_in_use;
+	opened = false;
+	for (uint64_t n = 1; !opened; n++) {
+		gr_memory_fail_at(n);
+		opened = pt_opens(file, NULL);
+		gr_memory_fail_at(0);
+		cr_assert_eq(gr_memory_stats().bytes_in_use, held, "%s, allocation %d: leak", what, (int)n);
+		cr_assert(opened ? n > 10 : gr_error_code() == GR_EMEM, "%s, allocation %d: %s", what,
+			(int)n, gr_error_message());
+		gr_error_clear();
+		cr_assert_lt(n, 1000);
+	}
+}
+
+Test(torch, without_memory)
+{
+	pt_bytes pickle = {.data = NULL};
+	pt_bytes file = {.data = NULL};
+	const pt_tensor_of t = {.ndim = 2, .dims = {2, 2}, .strides = {1, 2}};
+	pt_state_dict(&pickle, "w", &t);
+	pt_checkpoint(&file, &pickle, 4);
+	starve(&file, "zip");
+	pt_free(&file);
+	pt_legacy_head(&file);
+	pt_put(&file, pickle.data, pickle.count);
+	pt_put(&file, "\x80\x02]", 3);
+	pt_text(&file, "0");
+	pt_ops(&file, "a.");
+	pt_u64(&file, 4);
+	pt_put(&file, "0123456789abcdef", 16);
+	starve(&file, "legacy");
+	pt_free(&file);
+	pt_free(&pickle);
+}
