@@ -24,7 +24,9 @@
 #define BLOCK_TILES 48
 #define BLOCK_CHANNELS 64
 /* Output channels are divided among tasks only when there are fewer tasks than this. */
-#define FEW_TASKS 8
+#define FEW_TASKS 4
+/* Input channels whose taps are gathered together: rows of 72, whole vectors. */
+#define GATHER_CHANNELS 8
 /* Floats of transformed filters at a time: more output channels wait for another round. */
 #define FILTER_LIMIT ((int64_t)1 << 22)
 
@@ -69,23 +71,24 @@ typedef struct winograd_run {
 	int64_t block; /* tiles of a task */
 	int64_t parts; /* tasks that share a block */
 	int64_t k_part;
-	int64_t v_point; /* floats from a point to the next */
+	int64_t u_point; /* floats from a point to the next */
+	int64_t v_point;
 	int64_t m_point;
 	gr_slots slots; /* of each task: v, m */
 } winograd_run;
 
-/* Filters k < n of channel c, tap by tap, into lanes of `taps`. */
-static void gather_taps(const gr_conv_low *l, const float *w, int64_t n, float *taps)
+/* Taps [c][tap][mr] of n filters and some channels; the taps of a filter and channel lie together. */
+static void gather_taps(const winograd_run *run, const float *w, int64_t n, int64_t channels,
+	float *taps)
 {
-	const bool rows = l->dr < 0; /* taps that step backwards are taken in reverse */
-	const bool cols = l->ds < 0;
-	for (int64_t r = 0; r < 3; r++)
-		for (int64_t s = 0; s < 3; s++) {
-			const float *src = w + (rows ? 2 - r : r) * l->w_r + (cols ? 2 - s : s) * l->w_s;
-			float *dst = taps + (r * 3 + s) * GR_WINO_LANES;
-			for (int64_t i = 0; i < n; i++)
-				dst[i] = src[i * l->w_o];
-		}
+	const gr_conv_low *l = run->l;
+	const int64_t mr = run->kern->mr;
+	if (l->w_c == 9) {
+		run->kern->transpose(n, 9 * channels, w, l->w_o, taps, mr);
+		return;
+	}
+	for (int64_t c = 0; c < channels; c++)
+		run->kern->transpose(n, 9, w + c * l->w_c, l->w_o, taps + 9 * c * mr, mr);
 }
 
 /* Panel `task` of the filters, as many channels at a time as fill the lanes. */
@@ -98,16 +101,28 @@ static void transform_filters(int64_t task, void *ctx)
 	const int64_t n = min64(mr, run->kn - k0);
 	const int64_t most = GR_WINO_LANES / mr;
 	const float *w = run->w + run->group * l->w_group + (run->k0 + k0) * l->w_o;
+	float gathered[9 * GATHER_CHANNELS * GR_WINO_LANES] = {0};
 	float taps[9 * GR_WINO_LANES] = {0};
-	for (int64_t c0 = 0; c0 < l->ci; c0 += run->cb) {
-		const int64_t cb = min64(run->cb, l->ci - c0);
-		float *u = run->u + c0 * GR_WINO_POINTS * run->k_round + k0 * cb;
-		for (int64_t c = 0; c < cb; c += most) {
-			const int64_t channels = min64(most, cb - c);
-			for (int64_t i = 0; i < channels; i++)
-				gather_taps(l, w + (c0 + c + i) * l->w_c, n, taps + i * mr);
-			run->wino->weights(channels * mr, taps, u + c * mr, cb * run->k_round);
-		}
+	int order[9]; /* taps that step backwards are taken in reverse */
+	for (int t = 0; t < 9; t++)
+		order[t] = 3 * (l->dr < 0 ? 2 - t / 3 : t / 3) + (l->ds < 0 ? 2 - t % 3 : t % 3);
+	for (int64_t c = 0; c < l->ci; c += most) {
+		const int64_t block = c / run->cb * run->cb;
+		const int64_t cb = min64(run->cb, l->ci - block);
+		const int64_t at = c % GATHER_CHANNELS;
+		const int64_t channels = min64(most, l->ci - c);
+		if (at == 0)
+			gather_taps(run, w + c * l->w_c, n, min64(GATHER_CHANNELS, l->ci - c), gathered);
+		for (int64_t i = 0; i < channels; i++)
+			for (int64_t t = 0; t < 9; t++) {
+				const float *src = gathered + (9 * (at + i) + t) * mr;
+				float *dst = taps + order[t] * GR_WINO_LANES + i * mr;
+				for (int64_t j = 0; j < mr; j++)
+					dst[j] = src[j];
+			}
+		run->wino->weights(channels * mr, taps,
+			run->u + block / run->cb * GR_WINO_POINTS * run->u_point + k0 * cb + (c - block) * mr,
+			run->u_point);
 	}
 }
 
@@ -143,7 +158,8 @@ static void block_task(int64_t task, void *ctx)
 		for (int64_t p = 0; p < GR_WINO_POINTS; p++)
 			for (int64_t c0 = 0; c0 < l->ci; c0 += run->cb) {
 				const int64_t cb = min64(run->cb, l->ci - c0);
-				const float *u = run->u + (c0 * GR_WINO_POINTS + p * cb) * run->k_round + k * cb;
+				const float *u =
+					run->u + (c0 / run->cb * GR_WINO_POINTS + p) * run->u_point + k * cb;
 				run->kern->block_off(kb, n, cb, u, v + p * run->v_point + c0 * run->block, run->off,
 					m + p * run->m_point, run->block, NULL, c0 > 0);
 			}
@@ -161,25 +177,30 @@ static void block_task(int64_t task, void *ctx)
 bool gr__conv_winograd_wanted(const gr_conv_low *l)
 {
 	const bool shape = l->nr == 3 && l->ns == 3 && l->sh == 1 && l->sw == 1 && l->y_col == 1 &&
-		(l->dr == 1 || l->dr == -1) && (l->ds == 1 || l->ds == -1);
+		l->w_s == 1 && l->w_r == 3 && (l->dr == 1 || l->dr == -1) && (l->ds == 1 || l->ds == -1);
 	return shape && gr_get_precision() == GR_PRECISION_F32 && l->ci >= 16 && l->co >= 16 &&
 		ceil_div(l->ho, 4) * ceil_div(l->wo, 4) >= 16;
+}
+
+/* An odd number of lines, so that the points do not compete for the same cache sets. */
+static int64_t spread(int64_t n)
+{
+	const int64_t line = 64 / (int64_t)sizeof(float);
+	return (ceil_div(n, line) | 1) * line;
 }
 
 static void make_plan(winograd_run *run)
 {
 	const gr_conv_low *l = run->l;
-	const int64_t line = 64 / (int64_t)sizeof(float);
 	run->down = ceil_div(l->ho, 4);
 	run->across = ceil_div(l->wo, 4);
 	run->tiles = l->n * run->down * run->across;
-	run->cb = ceil_div(l->ci, ceil_div(l->ci, GR_GEMM_KC));
+	run->cb = round_up(ceil_div(l->ci, ceil_div(l->ci, GR_GEMM_KC)), GATHER_CHANNELS);
 	const int64_t blocks = max64(ceil_div(run->tiles, BLOCK_TILES),
 		min64(FEW_TASKS, ceil_div(run->tiles, 2 * GR_WINO_LANES)));
 	run->block = round_up(ceil_div(run->tiles, blocks), GR_WINO_LANES);
-	/* An odd number of lines, so that the points do not compete for the same cache sets. */
-	run->v_point = (ceil_div(l->ci * run->block, line) | 1) * line;
-	run->m_point = (ceil_div(BLOCK_CHANNELS * run->block, line) | 1) * line;
+	run->v_point = spread(l->ci * run->block);
+	run->m_point = spread(BLOCK_CHANNELS * run->block);
 }
 
 gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const float *w,
@@ -202,8 +223,9 @@ gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const floa
 	run.parts = min64(ceil_div(FEW_TASKS, blocks), ceil_div(round, BLOCK_CHANNELS / 2));
 	run.k_part = round_up(ceil_div(round, run.parts), run.kern->mr);
 	run.parts = ceil_div(round, run.k_part);
-	run.u =
-		gr__pool_alloc((size_t)(per_channel * round_up(round, run.kern->mr)) * sizeof(float) + 64);
+	run.u_point = spread(run.cb * round_up(round, run.kern->mr));
+	run.u = gr__pool_alloc(
+		(size_t)(ceil_div(l->ci, run.cb) * GR_WINO_POINTS * run.u_point) * sizeof(float));
 	int64_t *off = gr__pool_alloc((size_t)run.cb * sizeof(int64_t));
 	run.off = off;
 	gr_status status = run.u != NULL && off != NULL ? GR_OK : GR_EMEM;
