@@ -202,6 +202,117 @@ def vae_decode(w, c, z):
     return {"y": torch.tanh(h) if c["tanh_out"] else h}
 
 
+def unet_res(w, x, e, name, out, c, how=None):
+    a = F.silu(w.group_norm(x, name + "in_layers.0", c["norm_groups"], 1e-5))
+    if how == "up":
+        a, x = (F.interpolate(u, scale_factor=2.0, mode="nearest") for u in (a, x))
+    elif how == "down":
+        a, x = F.avg_pool2d(a, 2), F.avg_pool2d(x, 2)
+    a = w.conv(a, name + "in_layers.2", out)
+    both = c["use_scale_shift_norm"]
+    v = w.linear(F.silu(e), name + "emb_layers.1", 2 * out if both else out)[:, :, None, None]
+    if both:
+        scale, shift = v.chunk(2, 1)
+        a = w.group_norm(a, name + "out_layers.0", c["norm_groups"], 1e-5) * (1 + scale) + shift
+    else:
+        a = w.group_norm(a + v, name + "out_layers.0", c["norm_groups"], 1e-5)
+    a = w.conv(F.silu(a), name + "out_layers.3", out)
+    return a + (x if x.shape[1] == out else w.conv(x, name + "skip_connection", out, k=1))
+
+
+def unet_attention(w, x, name, c, heads):
+    n, ch, height, width = x.shape
+    u = w.group_norm(x, name + "norm", c["norm_groups"], 1e-5).flatten(2)
+    qkv = F.conv1d(u, w(name + "qkv.weight", 3 * ch, ch, 1), w(name + "qkv.bias", 3 * ch))
+    if c["use_new_attention_order"]:
+        q, k, v = qkv.reshape(n, 3, heads, ch // heads, -1).transpose(-1, -2).unbind(1)
+    else:
+        q, k, v = qkv.reshape(n, heads, 3, ch // heads, -1).transpose(-1, -2).unbind(2)
+    y = attend(q, k, v).transpose(-1, -2).reshape(n, ch, -1)
+    y = F.conv1d(y, w(name + "proj_out.weight", ch, ch, 1), w(name + "proj_out.bias", ch))
+    return x + y.reshape(x.shape)
+
+
+def cross(w, x, context, name, heads):
+    n, t, d = x.shape
+    q = w.linear(x, name + "to_q", d, bias=False)
+    k, v = (w.linear(context, name + part, d, bias=False) for part in ("to_k", "to_v"))
+    q, k, v = (u.reshape(n, -1, heads, d // heads).transpose(1, 2) for u in (q, k, v))
+    return w.linear(attend(q, k, v).transpose(1, 2).reshape(n, t, d), name + "to_out.0", d)
+
+
+def unet_transformer(w, x, name, c, heads, context):
+    n, ch, height, width = x.shape
+    u = w.group_norm(x, name + "norm", c["norm_groups"], 1e-6)
+    if c["use_linear_in_transformer"]:
+        u = w.linear(u.flatten(2).transpose(1, 2), name + "proj_in", ch)
+    else:
+        u = w.conv(u, name + "proj_in", ch, k=1).flatten(2).transpose(1, 2)
+    for i in range(c["transformer_depth"]):
+        b = name + "transformer_blocks.%d." % i
+        v = w.layer_norm(u, b + "norm1", 1e-5)
+        u = u + cross(w, v, v, b + "attn1.", heads)
+        u = u + cross(w, w.layer_norm(u, b + "norm2", 1e-5), context, b + "attn2.", heads)
+        value, gate = w.linear(w.layer_norm(u, b + "norm3", 1e-5), b + "ff.net.0.proj",
+                               8 * ch).chunk(2, -1)
+        u = u + w.linear(value * F.gelu(gate), b + "ff.net.2", ch)
+    if c["use_linear_in_transformer"]:
+        u = w.linear(u, name + "proj_out", ch).transpose(1, 2).reshape(x.shape)
+    else:
+        u = w.conv(u.transpose(1, 2).reshape(x.shape), name + "proj_out", ch, k=1)
+    return x + u
+
+
+def unet(w, c, x, t, labels, context):
+    mc, levels = c["model_channels"], len(c["channel_mult"])
+    f = torch.exp(-math.log(10000.0) * torch.arange(mc // 2) / (mc // 2))
+    e = torch.cat([torch.cos(t[:, None] * f), torch.sin(t[:, None] * f)], -1)
+    e = w.linear(F.silu(w.linear(e, "time_embed.0", 4 * mc)), "time_embed.2", 4 * mc)
+    if c["num_classes"]:
+        e = e + w("label_emb.weight", c["num_classes"], 4 * mc, scale=1.0)[labels]
+
+    def attention(h, name):
+        heads = h.shape[1] // c["num_head_channels"] if c["num_head_channels"] > 0 else c["num_heads"]
+        if c["use_spatial_transformer"]:
+            return unet_transformer(w, h, name, c, heads, context)
+        return unet_attention(w, h, name, c, heads)
+
+    def resample(h, name, how):
+        if c["resblock_updown"]:
+            return unet_res(w, h, e, name, h.shape[1], c, how)
+        if how == "up":
+            h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            return w.conv(h, name + "conv", h.shape[1]) if c["conv_resample"] else h
+        return w.conv(h, name + "op", h.shape[1], 3, 2) if c["conv_resample"] else F.avg_pool2d(h, 2)
+
+    h = w.conv(x, "input_blocks.0.0", mc * c["channel_mult"][0])
+    skips, k, ds = [h], 1, 1
+    for level in range(levels):
+        for _ in range(c["num_res_blocks"]):
+            h = unet_res(w, h, e, "input_blocks.%d.0." % k, mc * c["channel_mult"][level], c)
+            if ds in c["attention_resolutions"]:
+                h = attention(h, "input_blocks.%d.1." % k)
+            skips, k = skips + [h], k + 1
+        if level + 1 < levels:
+            h = resample(h, "input_blocks.%d.0." % k, "down")
+            skips, k, ds = skips + [h], k + 1, 2 * ds
+    h = unet_res(w, h, e, "middle_block.0.", h.shape[1], c)
+    h = attention(h, "middle_block.1.")
+    h = unet_res(w, h, e, "middle_block.2.", h.shape[1], c)
+    k = 0
+    for level in reversed(range(levels)):
+        for i in range(c["num_res_blocks"] + 1):
+            h, child = torch.cat([h, skips.pop()], 1), 1
+            h = unet_res(w, h, e, "output_blocks.%d.0." % k, mc * c["channel_mult"][level], c)
+            if ds in c["attention_resolutions"]:
+                h, child = attention(h, "output_blocks.%d.1." % k), 2
+            if level > 0 and i == c["num_res_blocks"]:
+                h, ds = resample(h, "output_blocks.%d.%d." % (k, child), "up"), ds // 2
+            k += 1
+    h = F.silu(w.group_norm(h, "out.0", c["norm_groups"], 1e-5))
+    return {"y": w.conv(h, "out.2", c["out_channels"])}
+
+
 def differentiate(forward, x, out, r):
     """Results, a cotangent for `out`, and the gradient in x."""
     x = x.requires_grad_()
@@ -255,6 +366,22 @@ def write_vae(name, **options):
                                            "grad_z": grad_z})
 
 
+def write_unet(name, **options):
+    c = {"arch": "adm", "in_channels": 3, "model_channels": 2, "out_channels": 6,
+         "num_res_blocks": 1, "attention_resolutions": [2], "channel_mult": [1, 2],
+         "num_heads": 2, "num_head_channels": -1, "num_classes": None,
+         "use_scale_shift_norm": False, "resblock_updown": False, "conv_resample": True,
+         "use_new_attention_order": False, "norm_groups": 2,
+         "use_spatial_transformer": False} | options
+    w = Weights(4)
+    x, t, labels = torch.randn(2, 3, 8, 12), torch.tensor([3.0, 712.5]), torch.tensor([1, 4])
+    context = torch.randn(2, 5, c.get("context_dim", 1))
+    out, grad = differentiate(lambda x: unet(w, c, x, t, labels, context), x, "y", "r")
+    extra = {"labels": labels} if c["num_classes"] else {}
+    extra |= {"context": context} if c["use_spatial_transformer"] else {}
+    write(name, c, w, out | extra | {"x": x.detach(), "t": t, "grad_x": grad})
+
+
 torch.manual_seed(0)
 write_vit("vit_offset", 16, 28)
 write_vit("vit_registers", 12, 28, num_register_tokens=3, ffn_layer="swiglufused",
@@ -265,3 +392,13 @@ write_sit("sit_no_dropout", class_dropout_prob=0.0, qk_norm=False)
 write_vae("vae_inside")
 write_vae("vae_linear", attn_type="linear", attn_resolutions=[16], tanh_out=True)
 write_vae("vae_none", attn_type="none", attn_resolutions=[], resamp_with_conv=False)
+write_unet("unet_plain")
+write_unet("unet_new_order", use_new_attention_order=True, use_scale_shift_norm=True,
+           resblock_updown=True, num_classes=5, num_head_channels=2)
+write_unet("unet_no_conv", conv_resample=False, attention_resolutions=[1, 2])
+LATENT = {"arch": "ldm_unet", "use_spatial_transformer": True, "context_dim": 6,
+          "transformer_depth": 1, "use_linear_in_transformer": False, "model_channels": 4,
+          "channel_mult": [2], "attention_resolutions": []}
+write_unet("ldm_deep", **(LATENT | {"transformer_depth": 2}))
+write_unet("ldm_linear", **(LATENT | {"use_linear_in_transformer": True, "num_head_channels": 4,
+                                      "legacy": False, "use_scale_shift_norm": True}))
