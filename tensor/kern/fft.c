@@ -1,5 +1,5 @@
 /*
- * Discrete Fourier transforms of lines of any length; docs/design/006-fft.md says why they are our
+ * Discrete Fourier transforms of lines of any length; docs/design/009-fft.md says why they are our
  * own. A line is read to double, transformed there and written back, so float results are good to
  * float's own rounding.
  *
