@@ -33,7 +33,7 @@
 	X(SILU, 1, a *GR_M_sigmoid(a)) \
 	X(SOFTPLUS, 1, GR_M_softplus(a)) \
 	X(RELU, 1, a > (T)0 ? a : (T)0) \
-	X(GELU, 1, (T)0.5 * a * ((T)1 + GR_M_erf(a * (T)0.70710678118654752440))) \
+	X(GELU, 1, GR_M_gelu(a)) \
 	X(GELU_TANH, 1, a *GR_M_sigmoid(GR_M_gelu_inner(a))) \
 	X(QUICK_GELU, 1, a *GR_M_sigmoid((T)1.702 * a)) \
 	X(LEAKY_RELU, 1, a > (T)0 ? a : s0 * a) \

@@ -21,6 +21,7 @@ typedef long double ld;
 #define GR_M_softplus(x) log1pl(expl(x))
 #define GR_M_silu_grad(x) silu_grad(x)
 #define GR_M_gelu_grad(x) gelu_grad(x)
+#define GR_M_gelu(x) (0.5L * (x)*erfcl(-(x) / sqrtl(2)))
 #define GR_M_gelu_inner(x) gelu_inner(x)
 #define GR_M_gelu_tanh_grad(x) gelu_tanh_grad(x)
 #define GR_M_sqrt(x) sqrtl(x)

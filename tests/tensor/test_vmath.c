@@ -21,6 +21,11 @@ static ld softplus_ld(ld x)
 	return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x)));
 }
 
+static ld gelu_ld(ld x)
+{
+	return x == 0 ? x : 0.5L * x * erfcl(-x * sqrtl(0.5L));
+}
+
 typedef struct function {
 	const char *name;
 	gr_ew_kind kind;
@@ -48,6 +53,8 @@ static const function functions[] = {
 	{"sigmoid, near 0", GR_EW_SIGMOID, sigmoid_ld, -3.0, 3.0, 2.5, 2.5},
 	{"softplus", GR_EW_SOFTPLUS, softplus_ld, -105.0, 105.0, 2.0, 2.0},
 	{"softplus, near 0", GR_EW_SOFTPLUS, softplus_ld, -3.0, 3.0, 2.0, 2.0},
+	{"gelu", GR_EW_GELU, gelu_ld, -12.5, 12.5, 6.5, 6.5},
+	{"gelu, near 0", GR_EW_GELU, gelu_ld, -2.0, 2.0, 6.5, 6.5},
 };
 
 /* Distance in units of the last place of the type at `exact`; denormals have a fixed unit. */

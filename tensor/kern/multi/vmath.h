@@ -3,12 +3,13 @@
  * of them becomes vector code at -O3. Errors in units of the last place, over all arguments
  * (tests/tensor/test_vmath.c measures them; special values follow C's Annex F):
  *
- *               exp  log  sin  cos  tanh  erf  sigmoid  softplus  pow
- *     float      1    1    2    2   2.5   2.5    2.5       2      1
- *     double     1    1    1    1   2.5    2     2.5       2      1
+ *               exp  log  sin  cos  tanh  erf  sigmoid  softplus  pow  gelu
+ *     float      1    1    2    2   2.5   2.5    2.5       2      1    6.5
+ *     double     1    1    1    1   2.5    2     2.5       2      1    6.5
  *
  * v_sin and v_cos hold for |x| <= GR_SINCOS_MAX; the caller repairs larger ones with libm.
- * v_pow is libm's in double. Polynomials are minimax fits (Remez) of our own.
+ * v_pow is libm's in double. Polynomials are fits of our own: minimax (Remez), that of gelu through
+ * Chebyshev points.
  * Read vmath_f32.h first: the double version has the same steps.
  */
 #ifndef GR_KERN_MULTI_VMATH_H
@@ -37,6 +38,7 @@
 #define GR_M_softplus(x) GR_TS(v_softplus)(x)
 #define GR_M_silu_grad(x) GR_TS(v_silu_grad)(x)
 #define GR_M_gelu_grad(x) GR_TS(v_gelu_grad)(x)
+#define GR_M_gelu(x) GR_TS(v_gelu)(x)
 #define GR_M_gelu_inner(x) GR_TS(v_gelu_inner)(x)
 #define GR_M_gelu_tanh_grad(x) GR_TS(v_gelu_tanh_grad)(x)
 #define GR_M_sqrt(x) GR_TS(v_sqrt)(x)

@@ -148,6 +148,44 @@ GR_INLINE float v_erf_f32(float x)
 }
 
 /*
+ * Phi(-|x|) / exp(-x^2/2), the ratio of Mills but for a factor, and *bell = exp(-x^2/2), whose
+ * product is the normal distribution's tail to its last bits. With a = |x| / sqrt(2) the ratio is
+ * P(u) / (1 + 2 a), P a fit of (1 + 2 a) erfcx(a) / 2 in u = (alpha a - beta) / (a + 5/2), which
+ * takes 0..10.5 to -1..1. The square is taken in two parts, h^2 exactly and (x - h)(x + h), since
+ * exp() magnifies what rounding x^2 would lose.
+ */
+GR_INLINE float v_mills_f32(float x, float *bell)
+{
+	float b = fabsf(x);
+	b = b > 16.0f ? 16.0f : b;
+	float h = from_bits_f32((bits_f32(b) + 0x800u) & 0xfffff000u);
+	float d = -0.5f * ((b - h) * (b + h));
+	float e = 0x1.555556p-5f;
+	e = e * d + 0x1.555556p-3f;
+	e = e * d + 0.5f;
+	e = e * d + 1.0f;
+	e = v_exp_f32(-0.5f * h * h) * (e * d + 1.0f);
+	float a = b * 0x1.6a09e6p-1f;
+	float above = 1.0f + 2.0f * a;
+	float below = a + 2.5f;
+	float inverse = 1.0f / (above * below);
+	float u = (0x1.79e79ep0f * a - 2.5f) * (above * inverse);
+	float p = 0x1.4306cep-18f;
+	p = p * u + 0x1.1a71e6p-15f;
+	p = p * u - 0x1.c194e0p-15f;
+	p = p * u - 0x1.ed588ep-12f;
+	p = p * u + 0x1.f9580ep-11f;
+	p = p * u + 0x1.3d6126p-8f;
+	p = p * u - 0x1.cf1ba0p-6f;
+	p = p * u + 0x1.0c4678p-4f;
+	p = p * u - 0x1.1f61d4p-4f;
+	p = p * u - 0x1.a506eap-6f;
+	p = p * u + 0x1.488f40p-1f;
+	*bell = e;
+	return p * (below * inverse);
+}
+
+/*
  * exp(y log |x|) in double, then the cases of C's Annex F. In double every float y is either below
  * 2^51, where MAGIC_F64 tells integers, or an even integer.
  */

@@ -188,6 +188,48 @@ GR_INLINE double v_erf_f64(double x)
 	return a < 1.0 ? x * p : far;
 }
 
+/* Phi(-|x|) / exp(-x^2/2) and exp(-x^2/2); u = (alpha a - beta) / (a + 3) takes 0..27.5 to -1..1. */
+GR_INLINE double v_mills_f64(double x, double *bell)
+{
+	double b = fabs(x);
+	b = b > 40.0 ? 40.0 : b;
+	double h = from_bits_f64(bits_f64(b) & 0xfffffffff8000000u);
+	double d = -0.5 * ((b - h) * (b + h));
+	double e = 0x1.5555555555555p-3 * d + 0.5;
+	e = e * d + 1.0;
+	e = v_exp_f64(-0.5 * h * h) * (e * d + 1.0);
+	double a = b * 0x1.6a09e667f3bcdp-1;
+	double above = 1.0 + 2.0 * a;
+	double below = a + 3.0;
+	double inverse = 1.0 / (above * below);
+	double u = (0x1.37dac37dac37ep0 * a - 3.0) * (above * inverse);
+	double p = -0x1.d7602a7cead08p-33;
+	p = p * u + 0x1.3466e5d036f4ep-35;
+	p = p * u + 0x1.62c156bf7fbc1p-29;
+	p = p * u + 0x1.33298d3f5e28ap-30;
+	p = p * u - 0x1.37fc82b868397p-26;
+	p = p * u - 0x1.8098ea470a008p-26;
+	p = p * u + 0x1.c1c5eef3e35cbp-24;
+	p = p * u + 0x1.fee63e02ef587p-23;
+	p = p * u - 0x1.407f2a106b8bfp-21;
+	p = p * u - 0x1.1570fac7ccb9ap-19;
+	p = p * u + 0x1.14fbd09fe508bp-18;
+	p = p * u + 0x1.195de77739b30p-16;
+	p = p * u - 0x1.59961ced8656fp-15;
+	p = p * u - 0x1.f9995b9ea03d2p-14;
+	p = p * u + 0x1.1fdbff0299ce8p-11;
+	p = p * u + 0x1.8ff86f159fa53p-13;
+	p = p * u - 0x1.b71784198eb40p-8;
+	p = p * u + 0x1.93e6838eb7d68p-6;
+	p = p * u - 0x1.a758af0688963p-5;
+	p = p * u + 0x1.13acde0a1c390p-4;
+	p = p * u - 0x1.371837596ca78p-5;
+	p = p * u - 0x1.c29cf926dd321p-5;
+	p = p * u + 0x1.44085b01307d6p-1;
+	*bell = e;
+	return p * (below * inverse);
+}
+
 GR_INLINE double v_pow_f64(double x, double y)
 {
 	return pow(x, y);

@@ -37,12 +37,24 @@ GR_INLINE T GR_TS(v_silu_grad)(T x)
 	return s * ((T)1 + x * ((T)1 - s));
 }
 
+/* x Phi(x), by the tail on both sides: nothing cancels where Phi is small. The bell comes last,
+ * since it may be denormal. */
+GR_INLINE T GR_TS(v_gelu)(T x)
+{
+	T bell;
+	T ratio = GR_TS(v_mills)(x, &bell);
+	T above = x * ((T)1 - ratio * bell);
+	T below = (x * ratio) * bell;
+	return x > (T)0 ? above : below;
+}
+
 /* d/dx x Phi(x) = Phi(x) + x phi(x) */
 GR_INLINE T GR_TS(v_gelu_grad)(T x)
 {
-	T cdf = (T)0.5 * ((T)1 + GR_TS(v_erf)(x * (T)0.70710678118654752440));
-	T pdf = (T)0.39894228040143267794 * GR_TS(v_exp)((T)-0.5 * x * x);
-	return cdf + x * pdf;
+	T bell;
+	T tail = GR_TS(v_mills)(x, &bell) * bell;
+	T cdf = x > (T)0 ? (T)1 - tail : tail;
+	return cdf + x * ((T)0.39894228040143267794 * bell);
 }
 
 /* (1 + tanh(v)) / 2 = sigmoid(2 v): 2 v of the tanh approximation, v = sqrt(2/pi) (x + c x^3). */
