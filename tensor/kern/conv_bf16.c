@@ -62,8 +62,10 @@ static float *rounded_copy(const float *from, int64_t n)
 gr_status gr__conv_bf16_run(const gr_conv_low *l, const float *x, const float *w, const float *bias,
 	float *y)
 {
+#ifndef GR_ISA_ONLY_BASELINE
 	if (gr__amx_usable())
 		return gr__conv_amx_run(l, x, w, bias, y);
+#endif
 	/* w may be a view of some taps: round from its first to its last element. */
 	int64_t span = (l->co - 1) * l->w_o + (l->ci - 1) * l->w_c + (l->nr - 1) * l->w_r +
 		(l->ns - 1) * l->w_s + 1;
@@ -79,8 +81,10 @@ gr_status gr__conv_bf16_run(const gr_conv_low *l, const float *x, const float *w
 gr_status gr__conv_bf16_weight_grad(const gr_conv_geom *g, const float *gy, const float *x,
 	float *gw)
 {
+#ifndef GR_ISA_ONLY_BASELINE
 	if (gr__amx_usable())
 		return gr__conv_amx_weight_grad(g, gy, x, gw);
+#endif
 	float *gr = rounded_copy(gy, g->n * g->k * g->ho * g->wo);
 	float *xr = rounded_copy(x, g->n * g->c * g->h * g->w);
 	gr_status status =

@@ -22,7 +22,7 @@ gr_status gr__conv_bf16_run(const gr_conv_low *l, const float *x, const float *w
 gr_status gr__conv_bf16_weight_grad(const gr_conv_geom *g, const float *gy, const float *x,
 	float *gw);
 
-/* conv_amx.c */
+/* conv_amx.c: on x86-64 alone */
 bool gr__amx_usable(void);
 gr_status gr__conv_amx_run(const gr_conv_low *l, const float *x, const float *w, const float *bias,
 	float *y);
