@@ -6,7 +6,8 @@
  * Tiles come in chunks of whole rows. Of a chunk, both factors are transformed with channels
  * innermost, m [point][panel of k][tile][mr] and v [point][tile][c]; then for each of the 36 points
  * a product over the chunk's tiles is added to acc [point][k][c]. At the end acc is brought back to
- * 3x3. The tasks of a step write apart from one another and every sum has one order, by shape.
+ * 3x3. With few channels the chunks are cut into parts with an accumulator each, so that threads
+ * rarely wait for one another. Every sum has one order, by shape.
  */
 #include "conv_winograd.h"
 
@@ -23,6 +24,9 @@
 #define CHUNK_TILES 96
 /* Channels of gy in one product. */
 #define PRODUCT_CHANNELS 64
+/* Parts of the chunks that are summed apart, each by one thread; floats of their accumulators. */
+#define MAX_PARTS 8
+#define PART_LIMIT ((int64_t)1 << 20)
 /* Fewer tiles than this are not worth the accumulator, four times the size of the gradient. */
 #define TILES_WANTED 64
 
@@ -54,22 +58,42 @@ typedef struct wgrad_run {
 	const float *gy;
 	const float *x;
 	float *gw;
-	float *m;
-	float *v;
-	float *acc;
-	int64_t *off;
+	float *acc; /* [part][point][k][c_round] */
+	const int64_t *off;
 	int64_t down;
 	int64_t across;
-	int64_t row0; /* of the chunk: rows of tiles, counted through all samples */
-	int64_t rows;
-	int64_t tiles;
+	int64_t rows; /* rows of tiles, counted through all samples */
+	int64_t most; /* of these in a chunk */
+	int64_t parts;
 	int64_t c_round; /* floats from a tile of v, a filter of acc to the next */
 	int64_t m_point; /* from a point to the next */
 	int64_t v_point;
 	int64_t k_blocks;
 	int64_t c_blocks;
-	gr_slots slots; /* of each task: a row of tiles, [line][pixel][16 channels] */
+	gr_slots
+		slots; /* of each task: a row of tiles, [line][pixel][16 channels]; then m, v if parts */
 } wgrad_run;
+
+typedef struct wgrad_chunk {
+	wgrad_run *run;
+	int64_t row0;
+	int64_t rows;
+	int64_t tiles;
+	float *m;
+	float *v;
+	float *acc;
+	bool add;
+} wgrad_chunk;
+
+static int64_t line_size(const wgrad_run *run)
+{
+	return 6 * (4 * run->across + 2) * L;
+}
+
+static int64_t acc_size(const wgrad_run *run)
+{
+	return GR_WINO_POINTS * run->g->k * run->c_round;
+}
 
 /* Lines [row0, row0 + lines) of up to 16 planes, pixels [col0, col0 + pixels), zeros outside. */
 static void load_lines(const wgrad_run *run, const float *planes, int64_t channels, int64_t h,
@@ -91,46 +115,120 @@ static void load_lines(const wgrad_run *run, const float *planes, int64_t channe
 }
 
 /* Sixteen channels of gy or x, one row of tiles of the chunk. */
-static void transform_task(int64_t task, void *ctx)
+static void transform(const wgrad_chunk *h, int64_t task, float *lines)
 {
-	wgrad_run *run = ctx;
+	const wgrad_run *run = h->run;
 	const gr_conv_geom *g = run->g;
-	const int64_t row = task % run->rows;
-	const int64_t block = task / run->rows;
-	const int64_t sample = (run->row0 + row) / run->down;
-	const int64_t ty = (run->row0 + row) % run->down;
+	const int64_t row = task % h->rows;
+	const int64_t block = task / h->rows;
+	const int64_t sample = (h->row0 + row) / run->down;
+	const int64_t ty = (h->row0 + row) % run->down;
 	const int64_t tile = row * run->across;
 	const int64_t mr = run->kern->mr;
-	float *lines = gr__slots_take(&run->slots);
 	if (block < run->k_blocks) {
 		const int64_t k = block * L;
 		const int64_t pixels = 4 * run->across;
 		load_lines(run, run->gy + (sample * g->k + k) * g->ho * g->wo, min64(L, g->k - k), g->ho,
 			g->wo, 4 * ty, 4, 0, pixels, lines);
 		run->wino->gradient_channels(run->across, lines, pixels * L, mr,
-			run->m + k * run->tiles + tile * mr, run->m_point, mr * run->tiles);
+			h->m + k * h->tiles + tile * mr, run->m_point, mr * h->tiles);
 	} else {
 		const int64_t c = (block - run->k_blocks) * L;
 		const int64_t pixels = 4 * run->across + 2;
 		load_lines(run, run->x + (sample * g->c + c) * g->h * g->w, min64(L, g->c - c), g->h, g->w,
 			4 * ty - g->pad_top, 6, -g->pad_left, pixels, lines);
-		run->wino->input_channels(run->across, lines, pixels * L, run->v + tile * run->c_round + c,
+		run->wino->input_channels(run->across, lines, pixels * L, h->v + tile * run->c_round + c,
 			run->v_point, run->c_round);
+	}
+}
+
+static int64_t transforms(const wgrad_chunk *h)
+{
+	return (h->run->k_blocks + h->run->c_blocks) * h->rows;
+}
+
+/* One point, some channels of gy. */
+static void product(const wgrad_chunk *h, int64_t task)
+{
+	const wgrad_run *run = h->run;
+	const gr_conv_geom *g = run->g;
+	const int64_t k_parts = ceil_div(g->k, PRODUCT_CHANNELS);
+	const int64_t point = task / k_parts;
+	const int64_t k = task % k_parts * PRODUCT_CHANNELS;
+	run->kern->block_off(min64(PRODUCT_CHANNELS, g->k - k), g->c, h->tiles,
+		h->m + point * run->m_point + k * h->tiles, h->v + point * run->v_point, run->off,
+		h->acc + (point * g->k + k) * run->c_round, run->c_round, NULL, h->add);
+}
+
+static int64_t products(const wgrad_run *run)
+{
+	return GR_WINO_POINTS * ceil_div(run->g->k, PRODUCT_CHANNELS);
+}
+
+static void set_chunk(wgrad_chunk *h, int64_t row0, int64_t end)
+{
+	h->row0 = row0;
+	h->rows = min64(h->run->most, end - row0);
+	h->tiles = h->rows * h->run->across;
+}
+
+/* A part of the chunks, one after another, into an accumulator of its own. */
+static void part_task(int64_t part, void *ctx)
+{
+	wgrad_run *run = ctx;
+	float *lines = gr__slots_take(&run->slots);
+	wgrad_chunk h = {.run = run, .m = lines + line_size(run)};
+	h.v = h.m + GR_WINO_POINTS * run->m_point;
+	h.acc = run->acc + part * acc_size(run);
+	const int64_t chunks = ceil_div(run->rows, run->most);
+	const int64_t begin = part * chunks / run->parts * run->most;
+	const int64_t end = min64(run->rows, (part + 1) * chunks / run->parts * run->most);
+	for (int64_t row0 = begin; row0 < end; row0 += run->most) {
+		set_chunk(&h, row0, end);
+		h.add = row0 > begin;
+		for (int64_t i = 0; i < transforms(&h); i++)
+			transform(&h, i, lines);
+		for (int64_t i = 0; i < products(run); i++)
+			product(&h, i);
 	}
 	gr__slots_give(&run->slots, lines);
 }
 
-/* One point, some channels of gy. */
+static void transform_task(int64_t task, void *ctx)
+{
+	const wgrad_chunk *h = ctx;
+	float *lines = gr__slots_take(&h->run->slots);
+	transform(h, task, lines);
+	gr__slots_give(&h->run->slots, lines);
+}
+
 static void product_task(int64_t task, void *ctx)
 {
+	product(ctx, task);
+}
+
+/* The chunks one after another, each by all threads: for accumulators too large to have many. */
+static void run_chunks(wgrad_run *run, float *m, float *v)
+{
+	wgrad_chunk h = {.run = run, .m = m, .v = v, .acc = run->acc};
+	for (int64_t row0 = 0; row0 < run->rows; row0 += run->most) {
+		set_chunk(&h, row0, run->rows);
+		h.add = row0 > 0;
+		gr__par_for(transforms(&h), transform_task, &h);
+		gr__par_for(products(run), product_task, &h);
+	}
+}
+
+/* Adds the accumulators of the other parts to the first, in order. */
+static void sum_task(int64_t row, void *ctx)
+{
 	const wgrad_run *run = ctx;
-	const gr_conv_geom *g = run->g;
-	const int64_t parts = ceil_div(g->k, PRODUCT_CHANNELS);
-	const int64_t point = task / parts;
-	const int64_t k = task % parts * PRODUCT_CHANNELS;
-	run->kern->block_off(min64(PRODUCT_CHANNELS, g->k - k), g->c, run->tiles,
-		run->m + point * run->m_point + k * run->tiles, run->v + point * run->v_point, run->off,
-		run->acc + (point * g->k + k) * run->c_round, run->c_round, NULL, run->row0 > 0);
+	float *restrict sum = run->acc + row * run->c_round;
+	for (int64_t part = 1; part < run->parts; part++) {
+		const float *restrict acc = sum + part * acc_size(run);
+		for (int64_t c = 0; c < run->g->c; c++)
+			sum[c] += acc[c];
+	}
 }
 
 static void filter_task(int64_t k, void *ctx)
@@ -154,6 +252,23 @@ bool gr__conv_winograd_wanted_weights(const gr_conv_geom *g)
 		g->k >= 16 && tile_rows(g) * ceil_div(g->wo, 4) >= TILES_WANTED;
 }
 
+static void make_plan(wgrad_run *run)
+{
+	const gr_conv_geom *g = run->g;
+	run->down = ceil_div(g->ho, 4);
+	run->across = ceil_div(g->wo, 4);
+	run->rows = tile_rows(g);
+	run->most = min64(run->rows, max64(1, CHUNK_TILES / run->across));
+	run->c_round = spread(g->c);
+	run->k_blocks = ceil_div(g->k, L);
+	run->c_blocks = ceil_div(g->c, L);
+	const int64_t tiles = run->most * run->across;
+	run->m_point = spread(tiles * run->k_blocks * L);
+	run->v_point = spread(tiles * run->c_round);
+	const int64_t fit = min64(MAX_PARTS, PART_LIMIT / acc_size(run)) / 2 * 2;
+	run->parts = min64(ceil_div(run->rows, run->most), max64(1, fit));
+}
+
 static float *floats(int64_t n)
 {
 	return gr__pool_alloc((size_t)n * sizeof(float));
@@ -167,42 +282,34 @@ gr_status gr__conv_winograd_weight_grad(const gr_conv_geom *g, const float *gy, 
 		.wino = gr__kern_winograd(),
 		.gy = gy,
 		.x = x,
-		.gw = gw,
-		.down = ceil_div(g->ho, 4),
-		.across = ceil_div(g->wo, 4),
-		.c_round = spread(g->c),
-		.k_blocks = ceil_div(g->k, L),
-		.c_blocks = ceil_div(g->c, L)};
-	const int64_t rows = tile_rows(g);
-	const int64_t most = min64(rows, max64(1, CHUNK_TILES / run.across));
-	const int64_t tiles = most * run.across;
-	run.m_point = spread(tiles * run.k_blocks * L);
-	run.v_point = spread(tiles * run.c_round);
-	run.m = floats(GR_WINO_POINTS * run.m_point);
-	run.v = floats(GR_WINO_POINTS * run.v_point);
-	run.acc = floats(GR_WINO_POINTS * g->k * run.c_round);
-	run.off = gr__pool_alloc((size_t)tiles * sizeof(int64_t));
-	const bool fits = run.m != NULL && run.v != NULL && run.acc != NULL && run.off != NULL;
+		.gw = gw};
+	make_plan(&run);
+	const int64_t tiles = run.most * run.across;
+	const int64_t chunk = GR_WINO_POINTS * (run.m_point + run.v_point);
+	const int64_t tasks = run.parts > 1 ? run.parts : (run.k_blocks + run.c_blocks) * run.most;
+	const int64_t slot = line_size(&run) + (run.parts > 1 ? chunk : 0);
+	float *shared = run.parts > 1 ? NULL : floats(chunk);
+	int64_t *off = gr__pool_alloc((size_t)tiles * sizeof(int64_t));
+	run.acc = floats(run.parts * acc_size(&run));
+	run.off = off;
+	const bool fits = (run.parts > 1 || shared != NULL) && run.acc != NULL && off != NULL;
 	gr_status status = fits ? GR_OK : GR_EMEM;
-	const int64_t tasks = (run.k_blocks + run.c_blocks) * most;
 	if (status == GR_OK)
-		status = gr__slots_open(&run.slots, tasks,
-			(size_t)(6 * (4 * run.across + 2) * L) * sizeof(float));
+		status = gr__slots_open(&run.slots, tasks, (size_t)slot * sizeof(float));
 	if (status == GR_OK) {
 		for (int64_t t = 0; t < tiles; t++)
-			run.off[t] = t * run.c_round;
-		for (run.row0 = 0; run.row0 < rows; run.row0 += most) {
-			run.rows = min64(most, rows - run.row0);
-			run.tiles = run.rows * run.across;
-			gr__par_for((run.k_blocks + run.c_blocks) * run.rows, transform_task, &run);
-			gr__par_for(GR_WINO_POINTS * ceil_div(g->k, PRODUCT_CHANNELS), product_task, &run);
-		}
+			off[t] = t * run.c_round;
+		if (run.parts > 1)
+			gr__par_for(run.parts, part_task, &run);
+		else
+			run_chunks(&run, shared, shared + GR_WINO_POINTS * run.m_point);
+		if (run.parts > 1)
+			gr__par_for(GR_WINO_POINTS * g->k, sum_task, &run);
 		gr__par_for(g->k, filter_task, &run);
 		gr__slots_close(&run.slots);
 	}
-	gr__pool_free(run.m);
-	gr__pool_free(run.v);
+	gr__pool_free(shared);
 	gr__pool_free(run.acc);
-	gr__pool_free(run.off);
+	gr__pool_free(off);
 	return status;
 }
