@@ -19,13 +19,13 @@ Test(namelist, finds_what_was_appended)
 	gr__namelist_init(&l);
 	cr_assert_null(gr__namelist_find(&l, "0"));
 	for (int i = 0; i < 500; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "%03d", i);
 		bool added = gr__namelist_append(&l, name, &values[i]);
 		cr_assert(added);
 	}
 	for (int i = 0; i < 500; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "%03d", i);
 		const gr_namelist_entry *e = gr__namelist_find(&l, name);
 		cr_assert(e != NULL && e->value == &values[i]);
