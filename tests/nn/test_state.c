@@ -208,7 +208,7 @@ Test(state, reports_every_name)
 	gr_module *m = two_layers(1);
 	gr_archive *a = gr_archive_new();
 	for (int i = 0; i < 30; i++) {
-		char name[16];
+		char name[24];
 		snprintf(name, sizeof name, "extra.%d", i);
 		gr_status status = gr_archive_add(a, name, gr_zeros(GR_F32, GR_DIMS(1)));
 		cr_assert_eq(status, GR_OK);
