@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "blocks.h"
 #include "isa.h"
 #include "par.h"
 #include "pool.h"
@@ -74,11 +75,6 @@ static void configure_tiles(void)
 	_tile_loadconfig(&config);
 }
 
-static int64_t round_up(int64_t n, int64_t to)
-{
-	return (n + to - 1) / to * to;
-}
-
 /* The padded plane that all taps of a convolution read. */
 typedef struct plane {
 	int64_t top, left;             /* rows and columns before the image */
@@ -99,16 +95,6 @@ static plane make_plane(int64_t ho, int64_t wo, int64_t nr, int64_t ns, int64_t 
 	p.step_s = ds;
 	p.first = (r0 - r_low) * p.wp + s0 - s_low;
 	return p;
-}
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* One channel [h][w] of an image into a padded f32 plane; `to` holds zeros around it already. */

@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "blocks.h"
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
@@ -31,21 +32,6 @@
 /* Output channels are divided among tasks only when there are fewer tasks than this. */
 #define FEW_TASKS 8
 
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx), void *ctx)
 {
 	if (n > 1 && work > SERIAL_WORK) {
@@ -54,18 +40,6 @@ static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx),
 	}
 	for (int64_t i = 0; i < n; i++)
 		fn(i, ctx);
-}
-
-/* Smallest q >= 0 with first + q * step >= bound, at most `most`. */
-static int64_t steps_to(int64_t first, int64_t step, int64_t bound, int64_t most)
-{
-	return first >= bound ? 0 : min64(most, ceil_div(bound - first, step));
-}
-
-/* An odd number of 64-byte lines, so that planes do not compete for the same cache sets. */
-static int64_t spread_stride(int64_t elements, int64_t line)
-{
-	return (ceil_div(elements, line) | 1) * line;
 }
 
 typedef struct conv_plan {

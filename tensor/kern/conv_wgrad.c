@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
@@ -32,27 +33,6 @@
 #define FEW_CHANNELS 4
 /* Channels of x that one task turns at a time. */
 #define CHANNEL_BLOCK 256
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
-/* Smallest q >= 0 with first + q * step >= bound, at most `most`. */
-static int64_t steps_to(int64_t first, int64_t step, int64_t bound, int64_t most)
-{
-	return first >= bound ? 0 : min64(most, ceil_div(bound - first, step));
-}
 
 typedef struct wgrad_plan {
 	const gr_conv_geom *g;

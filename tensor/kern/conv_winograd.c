@@ -14,6 +14,7 @@
  */
 #include "conv_winograd.h"
 
+#include "blocks.h"
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
@@ -29,26 +30,6 @@
 #define GATHER_CHANNELS 8
 /* Floats of transformed filters at a time: more output channels wait for another round. */
 #define FILTER_LIMIT ((int64_t)1 << 22)
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
-static int64_t round_up(int64_t a, int64_t b)
-{
-	return ceil_div(a, b) * b;
-}
 
 typedef struct winograd_run {
 	const gr_conv_low *l;
@@ -182,13 +163,6 @@ bool gr__conv_winograd_wanted(const gr_conv_low *l)
 		ceil_div(l->ho, 4) * ceil_div(l->wo, 4) >= 16;
 }
 
-/* An odd number of lines, so that the points do not compete for the same cache sets. */
-static int64_t spread(int64_t n)
-{
-	const int64_t line = 64 / (int64_t)sizeof(float);
-	return (ceil_div(n, line) | 1) * line;
-}
-
 static void make_plan(winograd_run *run)
 {
 	const gr_conv_low *l = run->l;
@@ -199,8 +173,8 @@ static void make_plan(winograd_run *run)
 	const int64_t blocks = max64(ceil_div(run->tiles, BLOCK_TILES),
 		min64(FEW_TASKS, ceil_div(run->tiles, 2 * GR_WINO_LANES)));
 	run->block = round_up(ceil_div(run->tiles, blocks), GR_WINO_LANES);
-	run->v_point = spread(l->ci * run->block);
-	run->m_point = spread(BLOCK_CHANNELS * run->block);
+	run->v_point = spread_stride(l->ci * run->block, GR_WINO_LANES);
+	run->m_point = spread_stride(BLOCK_CHANNELS * run->block, GR_WINO_LANES);
 }
 
 gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const float *w,
@@ -223,7 +197,7 @@ gr_status gr__conv_winograd_run(const gr_conv_low *l, const float *x, const floa
 	run.parts = min64(ceil_div(FEW_TASKS, blocks), ceil_div(round, BLOCK_CHANNELS / 2));
 	run.k_part = round_up(ceil_div(round, run.parts), run.kern->mr);
 	run.parts = ceil_div(round, run.k_part);
-	run.u_point = spread(run.cb * round_up(round, run.kern->mr));
+	run.u_point = spread_stride(run.cb * round_up(round, run.kern->mr), GR_WINO_LANES);
 	run.u = gr__pool_alloc(
 		(size_t)(ceil_div(l->ci, run.cb) * GR_WINO_POINTS * run.u_point) * sizeof(float));
 	int64_t *off = gr__pool_alloc((size_t)run.cb * sizeof(int64_t));

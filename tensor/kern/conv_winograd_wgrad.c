@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "blocks.h"
 #include "gemm.h"
 #include "par.h"
 #include "pool.h"
@@ -29,27 +30,6 @@
 #define PART_LIMIT ((int64_t)1 << 20)
 /* Fewer tiles than this are not worth the accumulator, four times the size of the gradient. */
 #define TILES_WANTED 64
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
-/* An odd number of lines, lest all rows of a matrix fall into the same cache sets. */
-static int64_t spread(int64_t n)
-{
-	return (ceil_div(n, L) | 1) * L;
-}
 
 typedef struct wgrad_run {
 	const gr_conv_geom *g;
@@ -259,12 +239,12 @@ static void make_plan(wgrad_run *run)
 	run->across = ceil_div(g->wo, 4);
 	run->rows = tile_rows(g);
 	run->most = min64(run->rows, max64(1, CHUNK_TILES / run->across));
-	run->c_round = spread(g->c);
+	run->c_round = spread_stride(g->c, L);
 	run->k_blocks = ceil_div(g->k, L);
 	run->c_blocks = ceil_div(g->c, L);
 	const int64_t tiles = run->most * run->across;
-	run->m_point = spread(tiles * run->k_blocks * L);
-	run->v_point = spread(tiles * run->c_round);
+	run->m_point = spread_stride(tiles * run->k_blocks * L, L);
+	run->v_point = spread_stride(tiles * run->c_round, L);
 	const int64_t fit = min64(MAX_PARTS, PART_LIMIT / acc_size(run)) / 2 * 2;
 	run->parts = min64(ceil_div(run->rows, run->most), max64(1, fit));
 }

@@ -5,6 +5,7 @@
  */
 #include "gemm.h"
 
+#include "blocks.h"
 #include "isa.h"
 #include "par.h"
 #include "pool.h"
@@ -24,16 +25,6 @@
  * and those it copies to the stack. */
 #define COPY_B 8192
 #define STACK_B 1024
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
 
 static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx), void *ctx)
 {

@@ -11,7 +11,7 @@
 	.num_head_channels = 64, .use_scale_shift_norm = true, .resblock_updown = true, \
 	.out_channels = 6
 
-/* /work/shared/models.md, table 1.1: parameters and tensors of the public checkpoints. */
+/* guided-diffusion model card: parameters and tensors of the public checkpoints. */
 static const struct {
 	const char *name;
 	gr_unet_config config;
