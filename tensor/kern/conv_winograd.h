@@ -1,6 +1,6 @@
 /*
  * f32 convolutions 3x3 with stride 1 by Winograd's F(4x4, 3x3): a quarter of the multiplications,
- * an error about twice that of direct summation (docs/design/006-winograd.md; the method is in
+ * a rounding error two to five times that of direct summation (docs/design/006-winograd.md; the method is in
  * winograd.h).
  * gr_set_precision(GR_PRECISION_DIRECT) switches it off.
  *

@@ -8,7 +8,7 @@
  *
  * 36 products a channel instead of 144 (Lavin and Gray 2016, "Fast algorithms for convolutional
  * neural networks"). The matrices are those of interpolation at 0, +-1/sqrt 2, +-sqrt 2 and
- * infinity: with the customary 0, +-1, +-2 the f32 error is twice as large.
+ * infinity: with the customary 0, +-1, +-2 the f32 error is larger.
  *
  * Tiles are numbered in raster order through all samples and held 16 side by side, a lane each.
  * Every step works lane by lane, so a tile's bits depend neither on its lane nor on its neighbours.

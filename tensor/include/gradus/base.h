@@ -93,9 +93,9 @@ GR_API const char *gr_version(void);
 GR_API const char *gr_isa_name(void);
 /*
  * How f32 convolutions multiply. F32 (default): 3x3 by Winograd's F(4x4, 3x3) where that is faster,
- * with about twice the rounding error of summing directly. BF16: operands rounded to bfloat16, f32
- * sums, several times faster on CPUs with AMX; for training. DIRECT: no such algorithm. f64 is
- * always summed directly.
+ * with two to five times the rounding error of summing directly. BF16: operands rounded to
+ * bfloat16, f32 sums, several times faster on CPUs with AMX; for training. DIRECT: no such
+ * algorithm. f64 is always summed directly.
  */
 typedef enum gr_precision {
 	GR_PRECISION_F32 = 0,
