@@ -1,0 +1,85 @@
+/*
+ * Rows of the table of architectures: networks that denoise.
+ */
+#include "gradus/ops.h"
+#include "gradus/sit.h"
+#include "gradus/unet.h"
+#include "registry_priv.h"
+
+#define CONTEXT_TOKENS 77 /* of an example */
+
+DEFINE_NETWORK(unet)
+DEFINE_NETWORK(sit)
+
+static void *dit_build(const gr_json *config)
+{
+	gr_sit_config c;
+	if (gr_sit_config_from_json(&c, config) != GR_OK)
+		return NULL;
+	c.is_dit = true;
+	if (gr_json_find(config, "learn_sigma") == NULL)
+		c.learn_sigma = true;
+	return gr_sit_new(&c);
+}
+
+static gr_tensor *unet_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
+{
+	gr_tensor *t = gr__registry_need(in, "t");
+	(void)out;
+	return gr_unet_forward_with(net, x, t, gr_archive_find(in, "labels"),
+		GR_OPTS(gr_unet_forward_opts, .context = gr_archive_find(in, "context")));
+}
+
+static gr_status unet_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	const gr_unet_config *c = gr_unet_get_config(net);
+	gr_status status = gr__registry_normal(in, "x", key, GR_DIMS(1, c->in_channels, h, w));
+	if (status == GR_OK)
+		status = gr__registry_index(in, "t", 500.0);
+	if (status == GR_OK && c->num_classes > 0)
+		status = gr__registry_index(in, "labels", 0.0);
+	if (status == GR_OK && c->context_dim > 0)
+		status =
+			gr__registry_normal(in, "context", key, GR_DIMS(1, CONTEXT_TOKENS, c->context_dim));
+	return status;
+}
+
+/* One projector's tokens are "projected", those of more "projected", "projected.1", ... */
+static gr_tensor *sit_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
+{
+	gr_tensor *t = gr__registry_need(in, "t"),
+			  *labels = t == NULL ? NULL : gr__registry_need(in, "labels");
+	gr_tensor *projected[GR_SIT_MAX_PROJECTORS] = {NULL};
+	const int count = gr_sit_get_config(net)->num_projectors;
+	gr_tensor *y = gr_sit_forward_with(net, x, t, labels,
+		GR_OPTS(gr_sit_forward_opts, .projected = projected));
+	for (int i = 0; i < count && y != NULL; i++) {
+		char name[] = "projected.0";
+		name[sizeof name - 2] = (char)('0' + i);
+		if (i == 0)
+			name[sizeof "projected" - 1] = '\0';
+		if (gr_archive_add(out, name, gr_stop_gradient(projected[i])) != GR_OK)
+			return NULL;
+	}
+	return y;
+}
+
+static gr_status sit_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	const gr_sit_config *c = gr_sit_get_config(net);
+	gr_tensor *t = gr_full(GR_F32, GR_DIMS(1), 0.5);
+	gr_status status = gr__registry_normal(in, "x", key, GR_DIMS(1, c->in_channels, h, w));
+	if (status == GR_OK)
+		status = t == NULL ? gr_error_code() : gr_archive_add(in, "t", t);
+	return status != GR_OK ? status : gr__registry_index(in, "labels", 0.0);
+}
+
+const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWORK(unet),
+	.example = unet_example, .passes = MODEL_ONE(unet_forward)};
+const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable Diffusion",
+	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward),
+	.inside = "model.diffusion_model."};
+const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK(sit),
+	.example = sit_example, .passes = MODEL_ONE(sit_forward)};
+const architecture gr__arch_dit = {"dit", "DiT", .build = dit_build, .free = sit_free,
+	.module = sit_module, .example = sit_example, .passes = MODEL_ONE(sit_forward)};
