@@ -283,6 +283,8 @@ const gr_op gr_op_attention = {
 	.name = "attention",
 	.sig = "q[...,L,D] k[...,M,D] v[...,M,E]",
 	.math = "y = softmax(scale q k^T) v",
+	.dmath = "dq = scale dS k, dk = scale dS^T q, dv = P^T g, P = softmax(scale q k^T), dP = g "
+			 "v^T, dS = P (dP - rowsum(P dP))",
 	.doc = "Scaled dot-product attention, softmax over the M keys. Leading dims are batch and "
 		   "heads.",
 	.nin = 3,

@@ -82,6 +82,7 @@ const gr_op gr_op_conv_transpose2d = {
 	.name = "conv_transpose2d",
 	.sig = "x[N,K,H,W] w[K,C/groups,R,S] b[C]",
 	.math = "y = conv2d_input_adjoint(x, w) + b[c]",
+	.dmath = "dx = conv2d(g, w), dw = conv2d_weight_adjoint(x, g), db[c] = sum_nij g[n,c,i,j]",
 	.doc = "Transposed convolution; b may be left out.",
 	.nin = 3,
 	.nout = 1,
@@ -139,6 +140,8 @@ const gr_op gr_op_conv1d = {
 	.name = "conv1d",
 	.sig = "x[N,C,L] w[K,C/groups,R] b[K]",
 	.math = "y[k,i] = sum_cr w[k,c,r] x[c, i stride + r dil - pad] + b[k]",
+	.dmath = "dx[c,j] = sum_kr w[k,c,r] g[k,i], dw[k,c,r] = sum_i g[k,i] x[c,j], j = i stride + r "
+			 "dil - pad; db[k] = sum_i g[k,i]",
 	.doc = "Convolution of lines; b may be left out.",
 	.nin = 3,
 	.nout = 1,

@@ -78,6 +78,8 @@ const gr_op gr_op_eigh = {
 	.name = "eigh",
 	.sig = "a[...,N,N]",
 	.math = "(a + a^T) / 2 = V diag(w) V^T",
+	.dmath = "da = V (diag(gw) + F V^T gV) V^T, symmetrised, F[i,j] = 1 / (w[j] - w[i]) "
+			 "elementwise",
 	.doc = "Eigenvalues, rising, and eigenvectors of the symmetric part; the gradient through the "
 		   "vectors is for distinct values.",
 	.nin = 1,
@@ -172,6 +174,9 @@ const gr_op gr_op_svd = {
 	.name = "svd",
 	.sig = "a[...,M,N]",
 	.math = "a = U diag(s) V^T",
+	.dmath = "da = U (J S + S K + diag(gs)) V^T + (1 - U U^T) gU S^-1 V^T + U S^-1 ((1 - V V^T) "
+			 "gV)^T, J = F (U^T gU - gU^T U), K = F (V^T gV - gV^T V), F[i,j] = 1 / (s[j]^2 - "
+			 "s[i]^2) elementwise",
 	.doc =
 		"Outputs U, s (falling) and V with min(M, N) columns; the gradient through the vectors is "
 		"for distinct values that are not 0.",

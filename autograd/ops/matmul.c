@@ -216,6 +216,7 @@ const gr_op gr_op_matmul = {
 	.name = "matmul",
 	.sig = "a[...,M,K] b[...,K,N]",
 	.math = "y[i,j] = sum_k a[i,k] b[k,j]",
+	.dmath = "da = g b^T, db = a^T g",
 	.doc = "Matrix product; leading dims broadcast.",
 	.nin = 2,
 	.nout = 1,

@@ -239,6 +239,8 @@ const gr_op gr_op_group_norm = {
 	.name = "group_norm",
 	.sig = "x[N,C,...] w[C|N,C] b[C|N,C]",
 	.math = "y = w (x - mean) / sqrt(var + eps) + b",
+	.dmath = "dx = (q - mean(q) - h mean(q h)) / sd, q = g w, h = (x - mean) / sd; dw = sum(g h), "
+			 "db = sum(g)",
 	.doc = "Mean and biased variance per sample and group of C/groups consecutive channels; on "
 		   "request followed by silu. The second output is [N,G,2]: mean, 1/std.",
 	.nin = 3,
@@ -349,6 +351,8 @@ const gr_op gr_op_layer_norm = {
 	.name = "layer_norm",
 	.sig = "x[...,D] w[D] b[D]",
 	.math = "y = w (x - mean) / sqrt(var + eps) + b",
+	.dmath = "dx = (q - mean(q) - h mean(q h)) / sd, q = g w, h = (x - mean) / sd; dw = sum(g h), "
+			 "db = sum(g)",
 	.doc =
 		"Mean and biased variance over the last axis. The second output is [...,2]: mean, 1/std.",
 	.nin = 3,

@@ -64,6 +64,8 @@ const gr_op gr_op_rms_norm = {
 	.name = "rms_norm",
 	.sig = "x[...,D] w[D]",
 	.math = "y = w x / sqrt(mean(x^2) + eps)",
+	.dmath = "dx = (q - h mean(q h)) / r, q = g w, h = x / r, r = sqrt(mean(x^2) + eps); dw = "
+			 "sum(g h)",
 	.doc = "Over the last axis.",
 	.nin = 2,
 	.nout = 1,
@@ -139,6 +141,8 @@ const gr_op gr_op_batch_norm = {
 	.name = "batch_norm",
 	.sig = "x[N,C,...] mean[C] var[C] w[C] b[C]",
 	.math = "y = w (x - mean) / sqrt(var + eps) + b",
+	.dmath = "dx = g w / sd, dmean = -sum(g w) / sd, dvar = -sum(g w h) / (2 sd^2), dw = sum(g "
+			 "h), db = sum(g), h = (x - mean) / sd",
 	.doc = "Batch norm in evaluation: the statistics are given.",
 	.nin = 5,
 	.nout = 1,
@@ -198,6 +202,8 @@ const gr_op gr_op_batch_norm_train = {
 	.name = "batch_norm_train",
 	.sig = "x[N,C,...] w[C] b[C]",
 	.math = "y = w (x - mean) / sqrt(var + eps) + b",
+	.dmath = "dx = (q - mean(q) - h mean(q h)) / sd, q = g w, h = (x - mean) / sd; dw = sum(g h), "
+			 "db = sum(g)",
 	.doc = "Batch norm in training: mean and biased variance over batch and pixels, which are the "
 		   "other outputs.",
 	.nin = 3,

@@ -1,5 +1,6 @@
 /* Records of the library and of a user's program; errors of a call. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gradus/op.h"
@@ -13,6 +14,39 @@ Test(registry, names_are_unique_and_found)
 	}
 	cr_assert_null(gr_op_get(-1));
 	cr_assert_null(gr_op_find("no such op"));
+}
+
+static bool is_constant(const char *name)
+{
+	static const char *const constants[] = {"index", "labels", "mask", "key", "..."};
+	for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+		if (strcmp(name, constants[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Every record says what it computes and, for each input of its signature, the gradient. */
+Test(registry, records_carry_their_mathematics)
+{
+	for (int i = 0; i < gr_op_count(); i++) {
+		const gr_op *op = gr_op_get(i);
+		cr_assert(op->math != NULL && op->math[0] != '\0', "%s has no math", op->name);
+		cr_assert(op->dmath != NULL && op->dmath[0] != '\0', "%s has no dmath", op->name);
+		if (strncmp(op->dmath, "none: ", 6) == 0) {
+			cr_assert((op->flags & GR_OP_NONDIFF) != 0, "%s has a rule", op->name);
+			continue;
+		}
+		char sig[128], *rest = sig;
+		snprintf(sig, sizeof sig, "%s", op->sig);
+		for (char *name; (name = strtok_r(rest, " ", &rest)) != NULL;) {
+			char wanted[40];
+			name[strcspn(name, "[")] = '\0';
+			snprintf(wanted, sizeof wanted, "d%s", name);
+			cr_assert(is_constant(name) || strstr(op->dmath, wanted) != NULL, "%s lacks %s: %s",
+				op->name, wanted, op->dmath);
+		}
+	}
 }
 
 /* y = x^3 as a user would write it. */
@@ -41,6 +75,7 @@ static const gr_op cube = {
 	.name = "cube",
 	.sig = "x",
 	.math = "y = x^3",
+	.dmath = "dx = 3 g x^2",
 	.doc = "Third power.",
 	.nin = 1,
 	.nout = 1,

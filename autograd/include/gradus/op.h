@@ -79,6 +79,9 @@ typedef struct gr_case {
 
 struct gr_op {
 	const char *name, *sig, *math, *doc; /* sig: argument names and shapes, "x[N,C] w[K,C]" */
+	/* The rule as mathematics: "dx = g w" for each input, g the cotangent of y (u where an input is
+	 * called g); "none: why" where nothing can be differentiated. */
+	const char *dmath;
 	int nin, nout;
 	unsigned flags;
 	uint32_t saves;
