@@ -14,6 +14,7 @@
 #include "gradus/ops/reduce.h"
 #include "kern.h"
 #include "node.h"
+#include "observe.h"
 #include "pool.h"
 
 typedef struct walk {
@@ -202,7 +203,9 @@ static gr_status run_rule(const walk *w, gr_node *n)
 	}
 	bool fused = n->op->vjp_fused != NULL && !w->create_graph;
 	bool failed = gr_failed();
-	gr_status status = fused ? n->op->vjp_fused(&v) : n->op->vjp(&v);
+	gr_status (*rule)(gr_vjp *) = fused ? n->op->vjp_fused : n->op->vjp;
+	bool observed = (gr__mode & GR_MODE_OBSERVED) != 0;
+	gr_status status = observed ? gr__observe_rule(n, rule, &v) : rule(&v);
 	if (status == GR_OK && !failed)
 		status = gr_error_code(); /* of an op inside the rule */
 	if (status != GR_OK && !gr_failed())

@@ -7,18 +7,20 @@
 #include <string.h>
 
 #include "node.h"
+#include "observe.h"
 
-static _Thread_local bool recording_off;
+/* A thread's first op takes the observed path, which asks the environment who wants to look. */
+_Thread_local unsigned gr__mode = GR_MODE_OBSERVED;
 
 bool gr__recording(void)
 {
-	return !recording_off;
+	return (gr__mode & GR_MODE_SILENT) == 0;
 }
 
 bool gr_set_recording(bool on)
 {
-	bool was = !recording_off;
-	recording_off = !on;
+	bool was = gr__recording();
+	gr__mode = on ? gr__mode & ~GR_MODE_SILENT : gr__mode | GR_MODE_SILENT;
 	return was;
 }
 
@@ -176,6 +178,14 @@ static gr_status record(const gr_op_call *c)
 }
 
 gr_status gr_apply(const gr_op *op, int nin, gr_tensor *const *in, const void *attr,
+	gr_tensor **out)
+{
+	if ((gr__mode & GR_MODE_OBSERVED) != 0)
+		return gr__observe_apply(op, nin, in, attr, out);
+	return gr__apply(op, nin, in, attr, out);
+}
+
+gr_status gr__apply(const gr_op *op, int nin, gr_tensor *const *in, const void *attr,
 	gr_tensor **out)
 {
 	for (int i = 0; i < op->nout; i++)
