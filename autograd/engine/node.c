@@ -141,7 +141,7 @@ static void bury(gr_node *n)
 
 void gr__node_release(gr_node *n)
 {
-	if (n == NULL || atomic_fetch_sub(&n->refs, 1) != 1)
+	if (n == NULL || !gr__drop_ref(&n->refs))
 		return;
 	n->next_dead = dead;
 	dead = n;

@@ -5,7 +5,7 @@
 
 #define EDGE 3 /* values shown at each end of a long dim */
 
-void gr__dims_print(char *buf, size_t size, int ndim, const int64_t *dims)
+char *gr__dims_print(char *buf, size_t size, int ndim, const int64_t *dims)
 {
 	size_t used = 0;
 	for (int i = 0; i <= ndim && used < size; i++) {
@@ -14,6 +14,7 @@ void gr__dims_print(char *buf, size_t size, int ndim, const int64_t *dims)
 			: snprintf(buf + used, size - used, "%s", ndim == 0 ? "[]" : "]");
 		used += n > 0 ? (size_t)n : 0;
 	}
+	return buf;
 }
 
 char *gr_tensor_describe(const gr_tensor *t, char *buf, size_t size)
@@ -23,8 +24,8 @@ char *gr_tensor_describe(const gr_tensor *t, char *buf, size_t size)
 		return buf;
 	}
 	char dims[160];
-	gr__dims_print(dims, sizeof dims, t->ndim, t->dims);
-	snprintf(buf, size, "%s %s", gr_dtype_name(t->dtype), dims);
+	snprintf(buf, size, "%s %s", gr_dtype_name(t->dtype),
+		gr__dims_print(dims, sizeof dims, t->ndim, t->dims));
 	return buf;
 }
 

@@ -21,12 +21,17 @@ void gr__tensor_set_node_hook(void (*release)(void *node))
 	node_hook = release;
 }
 
+/* Data of at most this many bytes stand in the block of their storage, behind it. */
+#define INLINE_BYTES 1024
+#define INLINE_OFFSET 64
+
 static gr_storage *storage_new(size_t bytes)
 {
-	gr_storage *s = gr__pool_alloc(sizeof *s);
+	bool inside = bytes <= INLINE_BYTES;
+	gr_storage *s = gr__pool_alloc(inside ? INLINE_OFFSET + bytes : sizeof *s);
 	if (s == NULL)
 		return NULL;
-	s->data = gr__pool_alloc(bytes);
+	s->data = inside ? (char *)s + INLINE_OFFSET : gr__pool_alloc(bytes);
 	if (s->data == NULL) {
 		gr__pool_free(s);
 		return NULL;
@@ -39,10 +44,11 @@ static gr_storage *storage_new(size_t bytes)
 
 static void storage_release(gr_storage *s)
 {
-	if (atomic_fetch_sub(&s->refs, 1) == 1) {
+	if (!gr__drop_ref(&s->refs))
+		return;
+	if (s->data != (char *)s + INLINE_OFFSET)
 		gr__pool_free(s->data);
-		gr__pool_free(s);
-	}
+	gr__pool_free(s);
 }
 
 int64_t gr__spec_size(const gr_spec *spec)
@@ -73,17 +79,17 @@ gr_tensor *gr__tensor_new(const char *op, const gr_spec *spec)
 		return NULL;
 	}
 	char shape[160];
-	gr__dims_print(shape, sizeof shape, spec->ndim, spec->dims);
 	int64_t size = gr__spec_size(spec);
 	if (size < 0) {
-		gr__fail(GR_ESHAPE, op, "shape %s has a negative dim or too many elements", shape);
+		gr__fail(GR_ESHAPE, op, "shape %s has a negative dim or too many elements",
+			gr__dims_print(shape, sizeof shape, spec->ndim, spec->dims));
 		return NULL;
 	}
 	size_t bytes = (size_t)size * gr_dtype_bytes(spec->dtype);
 	gr_storage *s = storage_new(bytes);
 	if (s == NULL) {
 		gr__fail(GR_EMEM, op, "%s %s needs %zu bytes that do not fit", gr_dtype_name(spec->dtype),
-			shape, bytes);
+			gr__dims_print(shape, sizeof shape, spec->ndim, spec->dims), bytes);
 		return NULL;
 	}
 	gr_tensor *t = header_new(op);
@@ -129,7 +135,7 @@ gr_tensor *gr_tensor_retain(gr_tensor *t)
 
 void gr_tensor_release(gr_tensor *t)
 {
-	if (t == NULL || atomic_fetch_sub(&t->refs, 1) != 1)
+	if (t == NULL || !gr__drop_ref(&t->refs))
 		return;
 	void *node = t->node;
 	storage_release(t->storage);

@@ -33,6 +33,15 @@ struct gr_tensor {
 	void *node;
 };
 
+/* Drop one reference; true when it was the last. Who holds the only one needs no atomic write:
+ * nobody else can add to it. */
+static inline bool gr__drop_ref(atomic_int *refs)
+{
+	if (atomic_load_explicit(refs, memory_order_acquire) == 1)
+		return true;
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
 /* Shape and type of a tensor to be. */
 typedef struct gr_spec {
 	gr_dtype dtype;
@@ -56,7 +65,8 @@ void gr__tensor_set_node_hook(void (*release)(void *node));
 gr_spec gr__tensor_spec(const gr_tensor *t);
 /* Number of elements; -1 when a dim is negative or the product overflows. */
 int64_t gr__spec_size(const gr_spec *spec);
-void gr__dims_print(char *buf, size_t size, int ndim, const int64_t *dims);
+/* "[2,3]" into buf, which it returns. */
+char *gr__dims_print(char *buf, size_t size, int ndim, const int64_t *dims);
 
 /* Views: as above, the caller holds the reference; NULL with an error recorded. Axis < 0 counts
  * from the end. `op` names the operation in messages. */

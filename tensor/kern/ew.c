@@ -78,8 +78,10 @@ gr_status gr__ew(gr_ew_kind kind, gr_tensor *out, const gr_tensor *const *in, do
 		if (is_scattered(&c.job.walk[k]))
 			status = lay_out(&c.job, k, in[k], out, &temp[k]);
 	}
-	if (status == GR_OK)
+	if (status == GR_OK && out->size > GR_GRAIN)
 		gr__par_range(out->size, GR_GRAIN, ew_tile, &c);
+	else if (status == GR_OK && out->size > 0)
+		ew_tile(0, out->size, &c);
 	for (int k = 0; k < c.job.nin; k++)
 		gr__pool_free(temp[k]);
 	return status;

@@ -101,6 +101,25 @@ static const T *GR_TS(
 	return buf;
 }
 
+/* n < GR_BLOCK elements by moves of fixed sizes: what compilers make of a memcpy whose size they can
+ * bound costs more than all the rest of a call on a few elements. */
+static inline void GR_TS(ew_copy_few)(T *restrict dst, const T *restrict src, int64_t n)
+{
+#define GR_EW_COPY(m) \
+	if ((n & m) != 0) { \
+		memcpy(dst, src, m * sizeof(T)); \
+		dst += m; \
+		src += m; \
+	}
+	GR_EW_COPY(32)
+	GR_EW_COPY(16)
+	GR_EW_COPY(8)
+	GR_EW_COPY(4)
+	GR_EW_COPY(2)
+	GR_EW_COPY(1)
+#undef GR_EW_COPY
+}
+
 /* Large arguments of sin and cos, for which the vector version is not meant. */
 static void GR_TS(ew_repair)(const gr_ew_job *job, int64_t n, T *out, const T *a)
 {
@@ -150,13 +169,13 @@ void GR_KT(ew)(const gr_ew_job *job, int64_t begin, int64_t end)
 			for (int k = 0; k < job->nin; k++) {
 				if (step[k] == 0)
 					continue;
-				memcpy(tail[k], in[k] + whole * GR_BLOCK, (size_t)rest * sizeof(T));
-				for (int64_t i = rest; i < GR_BLOCK; i++)
+				for (int i = 0; i < GR_BLOCK; i++)
 					tail[k][i] = (T)1;
+				GR_TS(ew_copy_few)(tail[k], in[k] + whole * GR_BLOCK, rest);
 				in[k] = tail[k];
 			}
 			fn(1, tail[GR_EW_MAX_IN], in, step, s0, s1);
-			memcpy(out + whole * GR_BLOCK, tail[GR_EW_MAX_IN], (size_t)rest * sizeof(T));
+			GR_TS(ew_copy_few)(out + whole * GR_BLOCK, tail[GR_EW_MAX_IN], rest);
 		}
 		if (periodic && step[0] != 0)
 			GR_TS(ew_repair)(job, n, out, first);
