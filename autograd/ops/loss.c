@@ -218,8 +218,8 @@ static gr_status straight_through_vjp(gr_vjp *v)
 }
 
 static const gr_case straight_through_cases[] = {
-	GR_EW_KINK("matrix", -2.0, 2.0, NULL, {3, 4}, {3, 4}),
-	GR_EW_KINK("empty", -2.0, 2.0, NULL, {0, 3}, {0, 3}),
+	GR_EW_CASE("matrix", -2.0, 2.0, NULL, {3, 4}, {3, 4}),
+	GR_EW_CASE("empty", -2.0, 2.0, NULL, {0, 3}, {0, 3}),
 };
 
 const gr_op gr_op_straight_through = {
@@ -230,6 +230,7 @@ const gr_op gr_op_straight_through = {
 	.doc = "The values of one, the gradients to the other: no derivative of its values.",
 	.nin = 2,
 	.nout = 1,
+	.flags = GR_OP_SURROGATE,
 	.infer = straight_through_infer,
 	.forward = straight_through_forward,
 	.vjp = straight_through_vjp,
@@ -256,8 +257,8 @@ static gr_status round_ste_compose(int nin, gr_tensor *const *in, const void *at
 }
 
 static const gr_case round_ste_cases[] = {
-	GR_EW_KINK("matrix", -4.0, 4.0, NULL, {3, 4}),
-	GR_EW_KINK("empty", -4.0, 4.0, NULL, {0, 3}),
+	GR_EW_CASE("matrix", -4.0, 4.0, NULL, {3, 4}),
+	GR_EW_CASE("empty", -4.0, 4.0, NULL, {0, 3}),
 };
 
 const gr_op gr_op_round_ste = {
@@ -268,6 +269,7 @@ const gr_op gr_op_round_ste = {
 	.doc = "Rounding that lets gradients through.",
 	.nin = 1,
 	.nout = 1,
+	.flags = GR_OP_SURROGATE,
 	GR_EW_CASES(round_ste_cases),
 	.compose = round_ste_compose,
 };

@@ -5,7 +5,7 @@
 #ifndef GRADUS_TESTS_REFERENCE_H
 #define GRADUS_TESTS_REFERENCE_H
 
-#include "gradus/tensor.h"
+#include "gradus/op.h"
 
 /* Row-major contiguous values, whatever the type of the tensor. */
 typedef struct gr_ref_tensor {
@@ -29,5 +29,10 @@ extern const gr_ref gr_refs_image[];  /* resize, pooling, convolutions composed 
 extern const gr_ref gr_refs_order[];  /* sorting, indices of every line, scans */
 extern const gr_ref gr_refs_loss[];   /* losses, distances, random numbers */
 extern const gr_ref gr_refs_linalg[]; /* Fourier transforms, solves, eigenvalues */
+
+/* The reference of a name; NULL when there is none. */
+gr_ref_fn reference_of(const char *name);
+/* Values of every case of `op` against `ref`: one line on stderr per failure; their number. */
+int reference_check(const gr_op *op, gr_ref_fn ref);
 
 #endif

@@ -26,6 +26,7 @@ enum {
 	GR_OP_RANDOM = 16,     /* reads a key from its attributes */
 	GR_OP_NONDIFF = 32,    /* gradient zero everywhere or undefined: never recorded */
 	GR_OP_VARIADIC = 64,   /* nin is the least number of inputs */
+	GR_OP_SURROGATE = 128, /* its rule is stated, on purpose not the derivative of forward */
 };
 
 /* Which inputs and outputs a rule reads; the rest are freed early. */
