@@ -315,13 +315,12 @@ static gr_status sum_to_infer(gr_op_call *c)
 		fits = fits && (dim == from || dim == 1);
 		c->result[0].dims[i] = dim;
 	}
+	if (fits)
+		return GR_OK;
 	char text[128] = "a shape of too many dims";
 	if (attr->ndim >= 0 && attr->ndim <= GR_MAX_DIMS)
 		gr__dims_print(text, sizeof text, (int)attr->ndim, attr->dims);
-	if (!fits)
-		return gr_op_fail(c, GR_ESHAPE, "x is no broadcast of %s; hint: sum_to undoes gr_expand",
-			text);
-	return GR_OK;
+	return gr_op_fail(c, GR_ESHAPE, "x is no broadcast of %s; hint: sum_to undoes gr_expand", text);
 }
 static const gr_dims_attr to_row = {1, {4}}, to_column = {2, {3, 1}}, to_scalar = {0, {0}};
 static const gr_dims_attr to_ones = {2, {1, 1}}, to_same = {2, {3, 4}}, to_three = {1, {3}};

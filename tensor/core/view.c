@@ -11,8 +11,8 @@ static int resolve_axis(const gr_tensor *t, int axis, const char *op)
 	if (a >= 0 && a < t->ndim)
 		return a;
 	char shape[160];
-	gr__dims_print(shape, sizeof shape, t->ndim, t->dims);
-	gr__fail(GR_EARG, op, "axis %d is not in a tensor of shape %s", axis, shape);
+	gr__fail(GR_EARG, op, "axis %d is not in a tensor of shape %s", axis,
+		gr__dims_print(shape, sizeof shape, t->ndim, t->dims));
 	return -1;
 }
 
@@ -95,13 +95,18 @@ gr_tensor *gr__view_flip(const gr_tensor *t, int axis)
 	return v;
 }
 
-gr_tensor *gr__view_expand(const gr_tensor *t, int ndim, const int64_t *dims)
+static void fail_expand(const gr_tensor *t, int ndim, const int64_t *dims)
 {
 	char from[160], to[160];
-	gr__dims_print(from, sizeof from, t->ndim, t->dims);
-	gr__dims_print(to, sizeof to, ndim, dims);
+	gr__fail(GR_ESHAPE, "expand", "%s does not broadcast to %s",
+		gr__dims_print(from, sizeof from, t->ndim, t->dims),
+		gr__dims_print(to, sizeof to, ndim, dims));
+}
+
+gr_tensor *gr__view_expand(const gr_tensor *t, int ndim, const int64_t *dims)
+{
 	if (ndim < t->ndim || ndim > GR_MAX_DIMS) {
-		gr__fail(GR_ESHAPE, "expand", "%s does not broadcast to %s", from, to);
+		fail_expand(t, ndim, dims);
 		return NULL;
 	}
 	gr_tensor *v = gr__tensor_alias(t);
@@ -112,7 +117,7 @@ gr_tensor *gr__view_expand(const gr_tensor *t, int ndim, const int64_t *dims)
 		int64_t dim = i < lead ? 1 : t->dims[i - lead];
 		if (dim != dims[i] && dim != 1) {
 			gr_tensor_release(v);
-			gr__fail(GR_ESHAPE, "expand", "%s does not broadcast to %s", from, to);
+			fail_expand(t, ndim, dims);
 			return NULL;
 		}
 		v->strides[i] = dim == dims[i] && i >= lead ? t->strides[i - lead] : 0;
