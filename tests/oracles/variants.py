@@ -382,23 +382,28 @@ def write_unet(name, **options):
     write(name, c, w, out | extra | {"x": x.detach(), "t": t, "grad_x": grad})
 
 
-torch.manual_seed(0)
-write_vit("vit_offset", 16, 28)
-write_vit("vit_registers", 12, 28, num_register_tokens=3, ffn_layer="swiglufused",
-          interpolate_antialias=True, interpolate_offset=0.0)
-write_vit("vit_exact", 28, 16, init_values=None, interpolate_offset=0.0)
-write_sit("sit_qk_norm")
-write_sit("sit_no_dropout", class_dropout_prob=0.0, qk_norm=False)
-write_vae("vae_inside")
-write_vae("vae_linear", attn_type="linear", attn_resolutions=[16], tanh_out=True)
-write_vae("vae_none", attn_type="none", attn_resolutions=[], resamp_with_conv=False)
-write_unet("unet_plain")
-write_unet("unet_new_order", use_new_attention_order=True, use_scale_shift_norm=True,
-           resblock_updown=True, num_classes=5, num_head_channels=2)
-write_unet("unet_no_conv", conv_resample=False, attention_resolutions=[1, 2])
-LATENT = {"arch": "ldm_unet", "use_spatial_transformer": True, "context_dim": 6,
-          "transformer_depth": 1, "use_linear_in_transformer": False, "model_channels": 4,
-          "channel_mult": [2], "attention_resolutions": []}
-write_unet("ldm_deep", **(LATENT | {"transformer_depth": 2}))
-write_unet("ldm_linear", **(LATENT | {"use_linear_in_transformer": True, "num_head_channels": 4,
-                                      "legacy": False, "use_scale_shift_norm": True}))
+def main():
+    torch.manual_seed(0)
+    write_vit("vit_offset", 16, 28)
+    write_vit("vit_registers", 12, 28, num_register_tokens=3, ffn_layer="swiglufused",
+              interpolate_antialias=True, interpolate_offset=0.0)
+    write_vit("vit_exact", 28, 16, init_values=None, interpolate_offset=0.0)
+    write_sit("sit_qk_norm")
+    write_sit("sit_no_dropout", class_dropout_prob=0.0, qk_norm=False)
+    write_vae("vae_inside")
+    write_vae("vae_linear", attn_type="linear", attn_resolutions=[16], tanh_out=True)
+    write_vae("vae_none", attn_type="none", attn_resolutions=[], resamp_with_conv=False)
+    write_unet("unet_plain")
+    write_unet("unet_new_order", use_new_attention_order=True, use_scale_shift_norm=True,
+               resblock_updown=True, num_classes=5, num_head_channels=2)
+    write_unet("unet_no_conv", conv_resample=False, attention_resolutions=[1, 2])
+    LATENT = {"arch": "ldm_unet", "use_spatial_transformer": True, "context_dim": 6,
+              "transformer_depth": 1, "use_linear_in_transformer": False, "model_channels": 4,
+              "channel_mult": [2], "attention_resolutions": []}
+    write_unet("ldm_deep", **(LATENT | {"transformer_depth": 2}))
+    write_unet("ldm_linear", **(LATENT | {"use_linear_in_transformer": True, "num_head_channels": 4,
+                                          "legacy": False, "use_scale_shift_norm": True}))
+
+
+if __name__ == "__main__":
+    main()
