@@ -139,13 +139,15 @@ typedef struct bench_flags {
 	const char *only, *precision, *compare;
 	int64_t threads;
 	double budget;
+	bool exact; /* `only` is the name of a case */
 	old_run old;
 } bench_flags;
 
 static int parse(bench_flags *f, int argc, char **argv)
 {
 	const gr_arg args[] = {
-		{"only", GR_ARG_STRING, NULL, "cases whose name contains this", &f->only},
+		{"only", GR_ARG_STRING, NULL, "the case of this name, or all whose names contain it",
+			&f->only},
 		{"threads", GR_ARG_INT, "0", "this many; default: 1, then all cores", &f->threads},
 		{"precision", GR_ARG_STRING, "f32",
 			"f32, direct (without Winograd's algorithm) or bf16 (rounded operands)", &f->precision},
@@ -182,15 +184,47 @@ static void print_row(const bench_flags *f, const char *name, const char *varian
 	fflush(stdout);
 }
 
+static const gr_bench_case *const tables[] = {gr__bench_ops, gr__bench_nets};
+#define NUM_TABLES ((int)(sizeof tables / sizeof *tables))
+
+/* The name of part i of a case; NULL when there is none. */
+static const char *part_name(char *buf, size_t size, const gr_bench_case *c, int i)
+{
+	if (i >= GR_BENCH_PARTS || c->family->parts[i].run == NULL)
+		return NULL;
+	snprintf(buf, size, "%s%s", c->name, c->family->parts[i].suffix);
+	return buf;
+}
+
+static bool is_name(const char *text)
+{
+	char name[96];
+	for (int k = 0; k < NUM_TABLES; k++) {
+		for (const gr_bench_case *c = tables[k]; c->name != NULL; c++) {
+			for (int i = 0; part_name(name, sizeof name, c, i) != NULL; i++) {
+				if (strcmp(name, text) == 0)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool is_selected(const bench_flags *f, const char *name)
+{
+	if (f->only == NULL)
+		return true;
+	return f->exact ? strcmp(name, f->only) == 0 : strstr(name, f->only) != NULL;
+}
+
 /* Every part of a case that the flags select; counts them. */
 static gr_status run_case(const gr_bench_case *c, const bench_flags *f, int threads, int *matched)
 {
 	const gr_bench_part *parts = c->family->parts;
-	for (int i = 0; i < GR_BENCH_PARTS && parts[i].run != NULL; i++) {
-		char name[96];
-		snprintf(name, sizeof name, "%s%s", c->name, parts[i].suffix);
+	char name[96];
+	for (int i = 0; part_name(name, sizeof name, c, i) != NULL; i++) {
 		bool blas = strcmp(parts[i].variant, "openblas") == 0;
-		if ((f->only != NULL && strstr(name, f->only) == NULL) || (blas && threads > 1))
+		if (!is_selected(f, name) || (blas && threads > 1))
 			continue;
 		timing t;
 		gr_status status = measure(c, &parts[i], f->budget, &t);
@@ -204,13 +238,12 @@ static gr_status run_case(const gr_bench_case *c, const bench_flags *f, int thre
 
 static gr_status run_all(const bench_flags *f, int *matched)
 {
-	const gr_bench_case *const tables[] = {gr__bench_ops, gr__bench_nets};
 	int list[2] = {f->threads > 0 ? (int)f->threads : 1, f->threads > 0 ? 0 : gr_threads()};
 	gr_status status = GR_OK;
 	for (int t = 0; t < 2 && list[t] > 0 && (t == 0 || list[1] != list[0]); t++) {
 		if (status == GR_OK)
 			status = gr_set_threads(list[t]);
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < NUM_TABLES; k++) {
 			for (const gr_bench_case *c = tables[k]; c->name != NULL && status == GR_OK; c++)
 				status = run_case(c, f, list[t], matched);
 		}
@@ -230,6 +263,7 @@ int gr_cmd_bench(int argc, char **argv)
 		status = gr_set_precision(precision);
 	if (status == GR_OK && f.compare != NULL)
 		status = read_old(&f.old, f.compare);
+	f.exact = f.only != NULL && is_name(f.only);
 	int matched = 0;
 	if (status == GR_OK) {
 		fprintf(stderr, "# gradus %s, %s kernels\n", gr_version(), gr_isa_name());
