@@ -1,6 +1,7 @@
 /* The program `gradus`: finds the command and runs it. SIGINT and SIGTERM stop it cleanly. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
@@ -39,9 +40,22 @@ static void print_usage(FILE *stream)
 	fprintf(stream, "\ngradus COMMAND --help tells more; gradus --version prints the version\n");
 }
 
+/* A limit that cannot be read is told before anything runs into it. */
+static bool is_limit_readable(void)
+{
+	const char *text = getenv("GRADUS_MEMORY_LIMIT");
+	uint64_t bytes;
+	if (text == NULL || gr_memory_named(&bytes, text) == GR_OK)
+		return true;
+	fprintf(stderr, "gradus: GRADUS_MEMORY_LIMIT: %s\n", gr_error_message());
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const char *names[NCOMMANDS];
+	if (!is_limit_readable())
+		return GR_EXIT_USAGE;
 	if (argc < 2) {
 		print_usage(stderr);
 		return GR_EXIT_USAGE;

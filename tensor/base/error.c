@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "limit.h"
 
 typedef struct gr_error_record {
 	gr_status code;
@@ -76,20 +77,32 @@ int gr__site_line(void)
 	return site_line;
 }
 
-/* " at file:line", before the hint where there is one. */
-static void insert_site(char *message, size_t room)
+/* Text at the end of a message, but before the hint where there is one. */
+static void insert(char *message, size_t room, const char *text)
 {
-	char site[256];
-	int wanted = snprintf(site, sizeof site, " at %s:%d", site_file, site_line);
-	size_t length = strlen(message);
-	size_t n = wanted > 0 ? (size_t)wanted : 0;
-	n = n < sizeof site ? n : sizeof site - 1;
+	size_t length = strlen(message), n = strlen(text);
 	if (length + n >= room)
 		return;
 	char *hint = strstr(message, "; hint:");
 	char *at = hint != NULL ? hint : message + length;
 	memmove(at + n, at, length - (size_t)(at - message) + 1);
-	memcpy(at, site, n);
+	memcpy(at, text, n);
+}
+
+/* " at file:line" */
+static void insert_site(char *message, size_t room)
+{
+	char site[256];
+	snprintf(site, sizeof site, " at %s:%d", site_file, site_line);
+	insert(message, room, site);
+}
+
+/* Of a lack of memory: what was asked for, and what there was. */
+static void insert_refusal(char *message, size_t room)
+{
+	char refusal[160];
+	gr__limit_quote(refusal, sizeof refusal);
+	insert(message, room, refusal);
 }
 
 static gr_status record_error(gr_status code, const char *op, bool with_site, const char *format,
@@ -106,6 +119,8 @@ static gr_status record_error(gr_status code, const char *op, bool with_site, co
 		vsnprintf(record.message + used, room - used, format, args);
 	if (with_site && site_line > 0)
 		insert_site(record.message, room);
+	if (code == GR_EMEM)
+		insert_refusal(record.message, room);
 	if (atomic_load(&policy) == GR_ABORT) {
 		fprintf(stderr, "gradus: %s\n", record.message);
 		abort();

@@ -4,13 +4,16 @@
  * system allocation. One lock guards the lists; a request for a block under 64 KiB holds it for a
  * few instructions.
  *
- * Block layout: a 64-byte head (size class, link) before the 64-byte aligned payload.
+ * Block layout: a 64-byte head (size class, link) before the 64-byte aligned payload. Under the
+ * address sanitizer what a block has beyond the bytes asked for is out of bounds, and so are
+ * blocks that lie in the cache.
  */
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fail.h"
+#include "limit.h"
+#include "poison.h"
 #include "pool.h"
 
 /* Classes: 64 bytes times (8 + f) / 8 * 2^e, f in 0..7. */
@@ -21,6 +24,7 @@
 typedef struct gr_block {
 	struct gr_block *next;
 	size_t payload; /* size of the class */
+	size_t asked;
 	int class;
 } gr_block;
 
@@ -48,18 +52,6 @@ static int class_of(size_t bytes)
 	return class;
 }
 
-/* GRADUS_MEMORY_LIMIT: bytes with an optional K, M or G; anything else is no limit. */
-static uint64_t limit_from_environment(void)
-{
-	const char *text = getenv("GRADUS_MEMORY_LIMIT");
-	if (text == NULL)
-		return 0;
-	char *end;
-	unsigned long long n = strtoull(text, &end, 10);
-	int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-	return (uint64_t)n << shift;
-}
-
 static void trim_locked(void)
 {
 	for (int c = 0; c < CLASSES; c++) {
@@ -67,23 +59,21 @@ static void trim_locked(void)
 			gr_block *b = cache[c];
 			cache[c] = b->next;
 			stats.bytes_cached -= b->payload;
+			GR_UNPOISON((char *)b + HEAD, b->payload);
 			gr__mem_free(b, b->payload + HEAD);
 		}
 	}
 }
 
-/* A cached block of this class or one at most a quarter larger. */
+/* A cached block of this very class: what is in use never depends on what was freed before. */
 static gr_block *take_cached(int class)
 {
-	for (int c = class; c < CLASSES && c <= class + 2; c++) {
-		gr_block *b = cache[c];
-		if (b != NULL) {
-			cache[c] = b->next;
-			stats.bytes_cached -= b->payload;
-			return b;
-		}
+	gr_block *b = cache[class];
+	if (b != NULL) {
+		cache[class] = b->next;
+		stats.bytes_cached -= b->payload;
 	}
-	return NULL;
+	return b;
 }
 
 static gr_block *take_new(int class)
@@ -101,29 +91,48 @@ static gr_block *take_new(int class)
 	return b;
 }
 
-void *gr__pool_alloc(size_t bytes)
+/* A block of the class, or NULL and a note of why. */
+static gr_block *take_locked(int class, size_t bytes)
 {
-	if (gr__mem_inject() || bytes > class_bytes(CLASSES - 1))
-		return NULL;
-	int class = class_of(bytes);
-	pthread_mutex_lock(&lock);
 	if (!limit_known) {
-		limit = limit_from_environment();
+		limit = gr__limit_default();
 		limit_known = true;
 	}
+	const size_t payload = class_bytes(class);
 	gr_block *b = NULL;
-	if (limit == 0 || stats.bytes_in_use + class_bytes(class) <= limit)
+	if (limit == 0 || stats.bytes_in_use + payload <= limit) {
 		b = take_cached(class);
-	if (b == NULL && (limit == 0 || stats.bytes_in_use + class_bytes(class) <= limit))
-		b = take_new(class);
-	if (b != NULL) {
-		stats.pool_allocs++;
-		stats.bytes_in_use += b->payload;
-		if (stats.bytes_in_use > stats.bytes_peak)
-			stats.bytes_peak = stats.bytes_in_use;
+		if (b == NULL)
+			b = take_new(class);
 	}
+	if (b == NULL) {
+		gr__limit_note(bytes, stats.bytes_in_use, stats.bytes_peak, limit);
+		return NULL;
+	}
+	stats.pool_allocs++;
+	stats.bytes_in_use += payload;
+	if (stats.bytes_in_use > stats.bytes_peak)
+		stats.bytes_peak = stats.bytes_in_use;
+	return b;
+}
+
+void *gr__pool_alloc(size_t bytes)
+{
+	if (gr__mem_inject() || bytes > class_bytes(CLASSES - 1)) {
+		gr_memory m = gr_memory_stats();
+		gr__limit_note(bytes, m.bytes_in_use, m.bytes_peak, 0);
+		return NULL;
+	}
+	int class = class_of(bytes);
+	pthread_mutex_lock(&lock);
+	gr_block *b = take_locked(class, bytes);
 	pthread_mutex_unlock(&lock);
-	return b == NULL ? NULL : (char *)b + HEAD;
+	if (b == NULL)
+		return NULL;
+	b->asked = bytes;
+	GR_UNPOISON((char *)b + HEAD, bytes);
+	GR_POISON((char *)b + HEAD + bytes, b->payload - bytes);
+	return (char *)b + HEAD;
 }
 
 void gr__pool_free(void *p)
@@ -131,6 +140,7 @@ void gr__pool_free(void *p)
 	if (p == NULL)
 		return;
 	gr_block *b = (gr_block *)(void *)((char *)p - HEAD);
+	GR_POISON(p, b->payload);
 	pthread_mutex_lock(&lock);
 	b->next = cache[b->class];
 	cache[b->class] = b;
@@ -141,7 +151,8 @@ void gr__pool_free(void *p)
 
 size_t gr__pool_block_size(const void *p)
 {
-	return ((const gr_block *)(const void *)((const char *)p - HEAD))->payload;
+	const gr_block *b = (const gr_block *)(const void *)((const char *)p - HEAD);
+	return GR_POISONING ? b->asked : b->payload;
 }
 
 void *gr__pool_grow(void *p, size_t bytes)

@@ -64,8 +64,27 @@ expect 2 "exists" -- "$GRADUS" solve --steps 2 --quiet --input "$image" --output
 [ "$(cat "$dir/mine/notes.txt")" = precious ]
 [ "$(ls "$dir/mine")" = notes.txt ]
 
-# Too little memory.
-expect 5 "do not fit\|no room\|out of memory" -- env GRADUS_MEMORY_LIMIT=4M "${solve[@]}"
+# Too little memory: the operation, what it asked for, what there was; and a size that is none.
+for limit in 100K 4M 8000000 12M; do
+	expect 5 ": .*[0-9]* bytes were refused with [0-9.]* MiB in use, [0-9.]* at the peak, of a limit" \
+		-- env "GRADUS_MEMORY_LIMIT=$limit" "${solve[@]}"
+done
+expect 2 "'lots' is no size" -- env GRADUS_MEMORY_LIMIT=lots "${solve[@]}"
+expect 2 "'1T' is no size" -- env GRADUS_MEMORY_LIMIT=1T "${solve[@]}"
+
+# The system's own limit, met in the middle of a run: what was begun stays for --resume.
+got=0
+(
+	ulimit -v 400000
+	"$GRADUS" --version >/dev/null 2>&1 || exit 5 # a sanitizer needs more than that
+	"${solve[@]}" --threads 1 --particles 1000 --batch 1000 2>"$dir/stderr"
+	exit $?
+) || got=$?
+if [ "$got" != 5 ]; then
+	echo "address space: exit $got:" "$(cat "$dir/stderr")" >&2
+	failed=1
+fi
+rm -rf "$dir/out"
 
 # A full disk, by a limit on the size of files: what was begun has no half-written file in it.
 got=0

@@ -2,7 +2,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "gradus/tensor.h"
+#include "gradus/ops.h"
+#include "base/poison.h"
 #include "pool.h"
 
 Test(pool, blocks_are_aligned_and_large_enough)
@@ -47,9 +48,74 @@ Test(pool, limit_gives_out_of_memory_with_the_size)
 	cr_assert_null(gr_zeros(GR_F32, GR_DIMS(1024, 1024)));
 	cr_assert_eq(gr_error_code(), GR_EMEM);
 	cr_assert_not_null(strstr(gr_error_message(), "4194304"));
+	cr_assert_not_null(strstr(gr_error_message(), "of a limit of 1.0"));
 	gr_error_clear();
 	cr_assert_not_null(gr_zeros(GR_F32, GR_DIMS(16, 16)));
 }
+
+/* A kernel's workspace is part of its operation. */
+Test(pool, limit_names_the_operation_whose_workspace_does_not_fit)
+{
+	gr_set_threads(1);
+	gr_tensor *x = gr_zeros(GR_F32, GR_DIMS(1, 64, 64, 64));
+	gr_tensor *w = gr_zeros(GR_F32, GR_DIMS(64, 64, 3, 3));
+	gr_memory_set_limit(gr_memory_stats().bytes_in_use + (1 << 20) + 4096);
+	cr_assert_null(gr_conv2d(x, w, GR_OPTS(gr_conv_opts, .pad = 1)));
+	const char *message = gr_error_message();
+	cr_assert_eq(strncmp(message, "conv2d: ", 8), 0, "%s", message);
+	cr_assert_not_null(strstr(message, "bytes were refused with"), "%s", message);
+	gr_memory_set_limit(0);
+}
+
+Test(pool, sizes_have_units)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {{"0", 0}, {"4096", 4096}, {"3K", 3 << 10}, {"512M", (uint64_t)512 << 20},
+		{"2G", (uint64_t)2 << 30}};
+	static const char *const bad[] = {"", "M", "-1", " 1", "1m", "1MB", "1.5G", "1T",
+		"99999999999999999999", "17179869184G"};
+	uint64_t bytes = 1;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		cr_assert_eq(gr_memory_named(&bytes, good[i].text), GR_OK);
+		cr_assert_eq(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		cr_assert_eq(gr_memory_named(&bytes, bad[i]), GR_EARG, "%s", bad[i]);
+		gr_error_clear();
+	}
+	cr_assert_eq(gr_memory_named(&bytes, NULL), GR_EARG);
+}
+
+/* What is in use depends on what is held alone, not on the sizes that were freed before. */
+Test(pool, usage_does_not_depend_on_the_cache)
+{
+	uint64_t used[2];
+	for (int round = 0; round < 2; round++) {
+		uint64_t before = gr_memory_stats().bytes_in_use;
+		void *p = gr__pool_alloc(100000);
+		used[round] = gr_memory_stats().bytes_in_use - before;
+		gr__pool_free(p);
+		gr_memory_trim();
+		gr__pool_free(gr__pool_alloc(120000));
+	}
+	cr_assert_eq(used[0], used[1]);
+}
+
+#if GR_POISONING
+Test(pool, the_sanitizer_sees_slack_and_freed_blocks)
+{
+	char *p = gr__pool_alloc(100);
+	cr_assert(!__asan_region_is_poisoned(p, 100));
+	cr_assert(__asan_address_is_poisoned(p + 100));
+	gr__pool_free(p);
+	cr_assert(__asan_address_is_poisoned(p));
+	cr_assert_eq(gr__pool_alloc(90), p);
+	cr_assert(__asan_address_is_poisoned(p + 90));
+	gr__pool_free(p);
+}
+#endif
 
 Test(pool, the_nth_request_fails_once)
 {

@@ -131,10 +131,13 @@ GR_API void gr_memory_reset_peak(void);
 /* Return cached blocks to the system. */
 GR_API void gr_memory_trim(void);
 /*
- * Limit on bytes in use, 0 for none (default: GRADUS_MEMORY_LIMIT, bytes with optional K, M, G).
- * A block that does not fit fails with GR_EMEM.
+ * Limit on bytes in use, 0 for none (default: GRADUS_MEMORY_LIMIT, as gr_memory_named() reads it).
+ * What does not fit fails with GR_EMEM; the message names the operation, the bytes that it asked
+ * for, those in use and their peak.
  */
 GR_API void gr_memory_set_limit(uint64_t bytes);
+/* Bytes of "4096", "512K", "512M" or "2G"; GR_EARG for anything else. */
+GR_API gr_status gr_memory_named(uint64_t *out, const char *text);
 /* A 64-byte aligned block from the pool, zeroed; NULL and GR_EMEM recorded when it does not fit. */
 GR_API void *gr_alloc(size_t bytes);
 /* Give a block of gr_alloc() back; accepts NULL. */
