@@ -196,11 +196,12 @@ static void assign_keys(loading *l, report *unexpected, report *twice)
 /* Parameters without a key, or with some of their parts only. */
 static void check_missing(report *r, const gr_module *m, const loading *l)
 {
+	const char *only = l->opts != NULL && l->opts->only != NULL ? l->opts->only : "";
 	const gr_param *p;
 	for (int64_t i = 0; (p = gr_module_param_handle(m, i)) != NULL; i++) {
 		const slot *s = find_slot(l, p->name + m->below);
 		char text[320];
-		if (s->parts == 0)
+		if (s->parts == 0 && strncmp(s->name, only, strlen(only)) == 0)
 			report_item(r, "missing", s->name);
 		for (int k = 0; k < s->parts; k++) {
 			snprintf(text, sizeof text, "%s (part %d of %d)", s->name, k + 1, s->parts);

@@ -64,6 +64,7 @@ typedef struct gr_load_opts {
 	bool (*place)(const void *map, const char *key, gr_key_place *place);
 	const void *map;
 	FILE *report; /* everything that does not fit, a line each; NULL: the error names the first */
+	const char *only; /* a part: parameters whose names do not start so may be missing */
 } gr_load_opts;
 
 /* Building. The root; its dtype is f32 until set. */
