@@ -26,6 +26,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_dino,
 	&gr__arch_sit,
 	&gr__arch_dit,
+	&gr__arch_lpips,
 };
 
 gr_tensor *gr__registry_need(const gr_archive *in, const char *name)
@@ -135,21 +136,20 @@ bool gr__registry_has(const gr_tensorfile *f, const char *prefix)
 gr_status gr_model_load(gr_model *m, const gr_tensorfile *f, const char *child)
 {
 	gr_load_opts opts = {.size = sizeof opts};
-	char below[128];
+	char below[128], part[128];
 	gr_keymap_rule rule = {"**", below, 0, 0};
 	const gr_keymap map = {&rule, 1};
+	if (m->arch->load != NULL && (child == NULL || m->arch->many_files))
+		return m->arch->load(m->net, f);
 	if (child != NULL) {
 		snprintf(below, sizeof below, "%s.**", child);
-		opts.allow_missing = true;
+		snprintf(part, sizeof part, "%s.", child);
+		opts.only = part;
 		opts.place = gr_keymap_place;
 		opts.map = &map;
 	} else if (m->arch->inside != NULL && gr__registry_has(f, m->arch->inside)) {
 		opts.prefix = m->arch->inside;
 		opts.allow_unexpected = true; /* losses */
-	} else if (m->arch->keys != NULL) {
-		gr_status status = m->arch->keys(m->net, f, &opts);
-		if (status != GR_OK)
-			return status;
 	}
 	return gr_module_load_file(gr_model_module(m), f, &opts);
 }

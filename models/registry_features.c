@@ -1,11 +1,14 @@
 /*
  * Rows of the table of architectures: networks that describe images.
  */
+#include "gradus/lpips.h"
 #include "gradus/ops.h"
 #include "gradus/vit.h"
 #include "registry_priv.h"
 
 DEFINE_NETWORK(vit)
+DEFINE_NETWORK(lpips)
+DEFINE_NETWORK_LOAD(lpips)
 
 static void *dino_build(const gr_json *config)
 {
@@ -30,20 +33,38 @@ static gr_status vit_example(const void *net, int64_t h, int64_t w, gr_key key, 
 }
 
 /* Hugging Face's names are known by "embeddings.". */
-static gr_status vit_keys(const void *net, const gr_tensorfile *f, gr_load_opts *opts)
+static gr_status vit_load(void *net, const gr_tensorfile *f)
 {
 	const bool inside = gr__registry_has(f, "dinov2.embeddings.");
+	gr_load_opts opts = {.size = sizeof opts};
+	if (inside || gr__registry_has(f, "embeddings.")) {
+		opts.prefix = inside ? "dinov2." : NULL;
+		opts.place = gr_keymap_place;
+		opts.map = gr_vit_huggingface_keys();
+	}
+	return gr_module_load_file(gr_vit_module(net), f, &opts);
+}
+
+static gr_tensor *lpips_forward(const void *net, const gr_archive *in, gr_tensor *x,
+	gr_archive *out)
+{
+	(void)out;
+	return gr_lpips_distance(net, x, gr__registry_need(in, "reference"));
+}
+
+static gr_status lpips_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
 	(void)net;
-	if (!inside && !gr__registry_has(f, "embeddings."))
-		return GR_OK;
-	opts->prefix = inside ? "dinov2." : NULL;
-	opts->place = gr_keymap_place;
-	opts->map = gr_vit_huggingface_keys();
-	return GR_OK;
+	gr_status status = gr__registry_normal(in, "x", key, GR_DIMS(1, 3, h, w));
+	return status != GR_OK ? status
+						   : gr__registry_normal(in, "reference", key, GR_DIMS(1, 3, h, w));
 }
 
 const architecture gr__arch_dinov2 = {"dinov2", "DINOv2 vision transformer", NETWORK(vit),
-	.example = vit_example, .passes = MODEL_ONE(vit_forward), .keys = vit_keys};
+	.example = vit_example, .passes = MODEL_ONE(vit_forward), .load = vit_load};
 const architecture gr__arch_dino = {"dino", "DINO vision transformer", .build = dino_build,
 	.free = vit_free, .module = vit_module, .example = vit_example,
-	.passes = MODEL_ONE(vit_forward), .keys = vit_keys};
+	.passes = MODEL_ONE(vit_forward), .load = vit_load};
+const architecture gr__arch_lpips = {"lpips", "LPIPS, a perceptual distance", NETWORK(lpips),
+	.example = lpips_example, .passes = MODEL_ONE(lpips_forward), .load = lpips_load,
+	.many_files = true};

@@ -31,8 +31,9 @@ typedef struct architecture {
 	gr_status (*example)(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in);
 	model_pass passes[MODEL_PASSES_MAX];
 	const char *inside; /* the prefix of its names in a checkpoint of the whole, or NULL */
-	/* How the keys of a file are to be read where they are not the names; NULL: they are. */
-	gr_status (*keys)(const void *net, const gr_tensorfile *f, gr_load_opts *opts);
+	/* Values from a file whose keys may be other than the names; NULL: they are not. */
+	gr_status (*load)(void *net, const gr_tensorfile *f);
+	bool many_files; /* load takes a part of the values if the file has no more */
 } architecture;
 
 /* registry_denoisers.c */
@@ -40,7 +41,7 @@ extern const architecture gr__arch_adm, gr__arch_ldm_unet, gr__arch_sit, gr__arc
 /* registry_coders.c */
 extern const architecture gr__arch_autoencoder_kl, gr__arch_vqmodel, gr__arch_taesd;
 /* registry_features.c */
-extern const architecture gr__arch_dinov2, gr__arch_dino;
+extern const architecture gr__arch_dinov2, gr__arch_dino, gr__arch_lpips;
 
 /* Build by `new` from the configuration that `from_json` reads. */
 #define DEFINE_NETWORK(name) \
@@ -60,6 +61,13 @@ extern const architecture gr__arch_dinov2, gr__arch_dino;
 	static gr_module *name##_module(void *net) \
 	{ \
 		return gr_##name##_module(net); \
+	}
+
+/* What gr_##name##_load() reads. */
+#define DEFINE_NETWORK_LOAD(name) \
+	static gr_status name##_load(void *net, const gr_tensorfile *f) \
+	{ \
+		return gr_##name##_load(net, f); \
 	}
 
 #define NETWORK(name) .build = name##_build, .free = name##_free, .module = name##_module

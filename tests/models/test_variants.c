@@ -1,4 +1,4 @@
-/* Options that no reference case covers, against tests/oracles/variants.py. */
+/* Options and networks that no reference case covers, against the scripts of tests/oracles. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -75,4 +75,13 @@ Test(variants, unet)
 	check("unet_no_conv");
 	check("ldm_deep");
 	check("ldm_linear");
+}
+
+Test(variants, lpips)
+{
+	check("lpips_alex");
+	check("lpips_alex_spatial");
+	check("lpips_vgg");
+	check("lpips_vgg_baseline");
+	check("lpips_squeeze");
 }
