@@ -13,92 +13,27 @@
 #include "gradus/ops/binary.h"
 #include "gradus/ops/reduce.h"
 #include "kern.h"
-#include "node.h"
+#include "nodelist_priv.h"
 #include "observe.h"
-#include "pool.h"
+#include "region_priv.h"
 
 typedef struct walk {
-	gr_node **nodes; /* ascending by seq */
-	int64_t count;
-	gr_node *root;
+	gr_nodelist list;
 	int n;
 	gr_tensor *const *x;
 	gr_tensor **grads; /* retained results */
 	bool keep_graph, create_graph;
 } walk;
 
-static atomic_uint_fast64_t walk_number = 1;
-
-static bool push(walk *w, gr_node *node)
-{
-	size_t bytes = (size_t)(w->count + 1) * sizeof(gr_node *);
-	if (w->nodes == NULL || gr__pool_block_size(w->nodes) < bytes) {
-		gr_node **grown = gr__pool_grow(w->nodes, bytes < 1024 ? 1024 : 2 * bytes);
-		if (grown == NULL)
-			return false;
-		w->nodes = grown;
-	}
-	w->nodes[w->count++] = node;
-	return true;
-}
-
-/* Every node reachable from the root; the list doubles as the queue of the search. */
-static gr_status collect(walk *w)
-{
-	uint64_t visit = atomic_fetch_add(&walk_number, 1);
-	w->root->visit = visit;
-	bool fits = push(w, w->root);
-	for (int64_t i = 0; fits && i < w->count; i++) {
-		gr_node *node = w->nodes[i];
-		node->needed = false;
-		for (int e = 0; e < node->nin && fits; e++) {
-			gr_node *below = node->edges[e].node;
-			if (below != NULL && below->visit != visit) {
-				below->visit = visit;
-				fits = push(w, below);
-			}
-		}
-	}
-	return fits ? GR_OK : gr__fail(GR_EMEM, "grad", "no room for the list of nodes");
-}
-
-static void sift_down(gr_node **heap, int64_t i, int64_t n)
-{
-	for (;;) {
-		int64_t largest = i;
-		for (int64_t child = 2 * i + 1; child <= 2 * i + 2 && child < n; child++) {
-			if (heap[child]->seq > heap[largest]->seq)
-				largest = child;
-		}
-		if (largest == i)
-			return;
-		gr_node *swap = heap[i];
-		heap[i] = heap[largest];
-		heap[largest] = swap;
-		i = largest;
-	}
-}
-
-/* Heapsort: in place, no allocation, no recursion. */
-static void sort_nodes(walk *w)
-{
-	for (int64_t i = w->count / 2 - 1; i >= 0; i--)
-		sift_down(w->nodes, i, w->count);
-	for (int64_t last = w->count - 1; last > 0; last--) {
-		gr_node *swap = w->nodes[0];
-		w->nodes[0] = w->nodes[last];
-		w->nodes[last] = swap;
-		sift_down(w->nodes, 0, last);
-	}
-}
-
 /* Oldest first, so that a node's inputs are decided before it. */
 static void mark_needed(walk *w)
 {
-	for (int i = 0; i < w->n; i++)
-		((gr_node *)w->x[i]->node)->needed = true;
-	for (int64_t i = 0; i < w->count; i++) {
-		gr_node *node = w->nodes[i];
+	for (int i = 0; i < w->n; i++) {
+		gr_node *node = w->x[i]->node;
+		node->needed = node->needed || node->visit == w->list.number;
+	}
+	for (int64_t i = 0; i < w->list.count; i++) {
+		gr_node *node = w->list.nodes[i];
 		for (int e = 0; e < node->nin && !node->needed; e++)
 			node->needed = node->edges[e].node != NULL && node->edges[e].node->needed;
 	}
@@ -225,6 +160,31 @@ static gr_status run_rule(const walk *w, gr_node *n)
 	return status;
 }
 
+static gr_status descend(walk *w);
+
+/*
+ * A checkpointed call: run it again, recorded, and walk what it recorded in this node's place. Those
+ * nodes pass their cotangents to the ones below as in a plain run, one by one in the same order, so
+ * that the sums are the same bits.
+ */
+static gr_status run_region(const walk *w, gr_node *n)
+{
+	gr_tensor *y[GR_OP_MAX_OUT];
+	walk inner = {.keep_graph = w->create_graph, .create_graph = w->create_graph};
+	gr_status status = gr__region_replay(n, &inner.list, y);
+	if (status == GR_OK) {
+		mark_needed(&inner);
+		for (int i = 0; i < n->nout; i++) {
+			gr_node *top = y[i]->node;
+			top->grad[y[i]->node_out] = n->grad[i];
+			n->grad[i] = NULL;
+		}
+		status = descend(&inner);
+	}
+	gr__nodelist_close(&inner.list);
+	return status;
+}
+
 /* Hand the node's cotangent to the results that asked for it, then go below. */
 static gr_status visit(walk *w, gr_node *n)
 {
@@ -250,7 +210,7 @@ static gr_status visit(walk *w, gr_node *n)
 	/* A scope that cannot open records GR_EMEM and its end is still balanced. */
 	gr_status status = gr_scope_begin();
 	if (status == GR_OK)
-		status = run_rule(w, n);
+		status = n->region != NULL ? run_region(w, n) : run_rule(w, n);
 	(void)gr_scope_end();
 	if (!w->keep_graph)
 		gr__node_consume(n);
@@ -268,8 +228,8 @@ static void clear_grads(gr_node *n)
 static gr_status descend(walk *w)
 {
 	gr_status status = GR_OK;
-	for (int64_t i = w->count - 1; i >= 0; i--) {
-		gr_node *n = w->nodes[i];
+	for (int64_t i = w->list.count - 1; i >= 0; i--) {
+		gr_node *n = w->list.nodes[i];
 		if (status == GR_OK)
 			status = visit(w, n);
 		clear_grads(n);
@@ -302,16 +262,16 @@ static gr_status run_walk(walk *w, gr_tensor *y, gr_tensor *cotangent)
 	gr_tensor *start = seed(y, cotangent);
 	if (start == NULL)
 		return gr_error_code();
-	gr_status status = collect(w);
+	gr_node *root = y->node;
+	gr_status status = gr__nodelist_open(&w->list, 1, &root, 0);
 	if (status == GR_OK) {
-		sort_nodes(w);
 		mark_needed(w);
-		w->root->grad[y->node_out] = gr_tensor_retain(start);
+		root->grad[y->node_out] = gr_tensor_retain(start);
 		bool was = gr_set_recording(w->create_graph);
 		status = descend(w);
 		gr_set_recording(was);
 	}
-	gr__pool_free(w->nodes);
+	gr__nodelist_close(&w->list);
 	return status;
 }
 
@@ -355,8 +315,7 @@ gr_status gr__walk(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
 	if (status != GR_OK)
 		return status;
 	if (y->node != NULL) {
-		walk w = {.root = y->node,
-			.n = n,
+		walk w = {.n = n,
 			.x = x,
 			.grads = grads,
 			.keep_graph = opts->keep_graph || opts->create_graph,

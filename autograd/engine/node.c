@@ -97,6 +97,24 @@ gr_node *gr__node_record(const gr_op_call *c)
 	return node;
 }
 
+gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, gr_region *region)
+{
+	gr_node *node = node_new(op, nin);
+	if (node == NULL)
+		return NULL;
+	node->region = region;
+	for (int i = 0; i < nin; i++) {
+		node->edges[i] = (gr_edge){gr__node_retain(edges[i].node), edges[i].out};
+		node->in_shape[i] = edges[i].node->out_shape[edges[i].out];
+	}
+	return node;
+}
+
+uint64_t gr__node_next_seq(void)
+{
+	return atomic_load_explicit(&next_seq, memory_order_relaxed);
+}
+
 gr_node *gr__node_retain(gr_node *n)
 {
 	if (n != NULL)
@@ -117,6 +135,9 @@ static void drop_saved(gr_node *n)
 		drop(&n->saved_in[i]);
 	for (int i = 0; i < n->nout; i++)
 		drop(&n->saved_out[i]);
+	if (n->region != NULL)
+		gr__region_free(n->region);
+	n->region = NULL;
 }
 
 void gr__node_consume(gr_node *n)

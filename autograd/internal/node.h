@@ -11,6 +11,7 @@
 #include "tensor_int.h"
 
 typedef struct gr_node gr_node;
+typedef struct gr_region gr_region; /* a function to be run again, see engine/checkpoint.c */
 
 /* Output `out` of `node`; node NULL where no gradient flows. */
 typedef struct gr_edge {
@@ -37,6 +38,7 @@ struct gr_node {
 	gr_operand *in_shape; /* [nin] */
 	gr_operand out_shape[GR_OP_MAX_OUT];
 	void *attr;
+	gr_region *region; /* of a checkpointed call, which has edges to all that it reads; else NULL */
 	/* Owned by the walk in progress. */
 	gr_tensor *grad[GR_OP_MAX_OUT];
 	gr_node *next_dead;
@@ -48,12 +50,18 @@ struct gr_node {
 gr_node *gr__node_leaf(const gr_tensor *t);
 /* The node of a finished call; `saved` inputs and outputs are retained. */
 gr_node *gr__node_record(const gr_op_call *c);
+/* The node of a checkpointed call; takes over `region`. The caller sets out_shape. */
+gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, gr_region *region);
 gr_node *gr__node_retain(gr_node *n);
 void gr__node_release(gr_node *n);
 /* Free what the rule would read. */
 void gr__node_consume(gr_node *n);
 /* Tie output `out` of n to t. */
 void gr__node_attach(gr_tensor *t, gr_node *n, int out);
+
+/* No node has this number yet; those made from now on have it or a higher one. */
+uint64_t gr__node_next_seq(void);
+void gr__region_free(gr_region *r);
 
 bool gr__recording(void);
 gr_operand gr__operand(const gr_tensor *t);

@@ -25,6 +25,10 @@ GR_API gr_tensor *gr_stop_gradient(gr_tensor *x);
 /* Switch recording on or off for this thread; returns the former state. Off costs nothing. */
 GR_API bool gr_set_recording(bool on);
 
+/* A function of tensors: sets the y that it was asked for, owned by the scope, from the x. An error
+ * is recorded and returned. */
+typedef gr_status (*gr_tensor_fn)(gr_tensor **y, gr_tensor *const *x, void *payload);
+
 typedef struct gr_grad_opts {
 	size_t size;
 	gr_tensor *cotangent; /* in y's shape; default: 1, and y must then have one element */
