@@ -211,16 +211,19 @@ static double largest(const double *a, int64_t n)
 	return most;
 }
 
+/* Differences are good to 2e-10 in the worst of cases, an exponential from -80 to 80. */
+#define BOUND 1e-9
+
 /* Rounding: a difference of values y carries an error of 1e-16 y / h, so y adds to the scale. */
 static bool agree(gr_subject *s, const char *what, double rule, double numeric, double scale,
 	double y)
 {
 	double off = fabs(rule - numeric), of = scale + 3e-5 * y;
 
-	if (gr__subject_met(s, off == 0.0 ? 0.0 : off / of, 1e-7))
+	if (gr__subject_met(s, off == 0.0 ? 0.0 : off / of, BOUND))
 		return true;
 	return gr__subject_fail(s, "%s: the rule says %.12g, differences say %.12g (bound %.3g)", what,
-		rule, numeric, 1e-7 * of);
+		rule, numeric, BOUND * of);
 }
 
 static bool check_full(function *f, const char *what, const double *x, const double *y)
