@@ -11,6 +11,7 @@ int gr_cmd_model(int argc, char **argv);
 int gr_cmd_model_describe(int argc, char **argv);
 int gr_cmd_model_info(int argc, char **argv);
 int gr_cmd_model_run(int argc, char **argv);
+int gr_cmd_ops(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);

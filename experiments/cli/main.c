@@ -20,6 +20,7 @@ static const struct {
 	{"images", gr_cmd_images, "write images of a dataset as PNG files"},
 	{"model", gr_cmd_model, "list a checkpoint, describe and run a network"},
 	{"convert", gr_cmd_convert, "write a checkpoint as safetensors"},
+	{"ops", gr_cmd_ops, "what every op computes, checked on this machine"},
 	{"bench", gr_cmd_bench, "time ops and network steps"},
 };
 
