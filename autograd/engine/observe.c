@@ -5,7 +5,10 @@
  */
 #include "observe.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "gradus/trace.h"
 
 static _Thread_local gr_observer *observers; /* called first to last, and back */
 static _Thread_local bool opened;            /* the environment was asked */
@@ -15,11 +18,15 @@ static void update_mode(void)
 	gr__mode = observers != NULL ? gr__mode | GR_MODE_OBSERVED : gr__mode & ~GR_MODE_OBSERVED;
 }
 
+/* Once on each thread: who wants to look, says the environment. */
 static void open_thread(void)
 {
 	if (opened)
 		return;
 	opened = true;
+	const char *finite = getenv("GRADUS_CHECK_FINITE");
+	if (finite != NULL && strcmp(finite, "") != 0 && strcmp(finite, "0") != 0)
+		gr_set_check_finite(true);
 	update_mode();
 }
 
