@@ -129,7 +129,7 @@ static void call_begin(gr_observer *o, const gr_op_call *c)
 static gr_status call_end(gr_observer *o, const gr_op_call *c, gr_status status)
 {
 	checker *k = (checker *)o;
-	if (c->op->compose != NULL)
+	if (c->op->compose != NULL && k->depth > 0)
 		k->depth--;
 	if (status != GR_OK || (c->op->flags & GR_OP_VIEW) != 0)
 		return GR_OK;
@@ -209,7 +209,9 @@ static gr_status rule_end(gr_observer *o, gr_node *n, const gr_vjp *v, gr_status
 	}
 	(void)n;
 	k->rule = NULL;
-	gr_at(k->file, k->line);
+	if (k->file != NULL) /* the check was on when the rule began */
+		gr_at(k->file, k->line);
+	k->file = NULL;
 	return status;
 }
 

@@ -5,10 +5,7 @@
  */
 #include "observe.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include "gradus/trace.h"
 
 static _Thread_local gr_observer *observers; /* called first to last, and back */
 static _Thread_local bool opened;            /* the environment was asked */
@@ -24,9 +21,7 @@ static void open_thread(void)
 	if (opened)
 		return;
 	opened = true;
-	const char *finite = getenv("GRADUS_CHECK_FINITE");
-	if (finite != NULL && strcmp(finite, "") != 0 && strcmp(finite, "0") != 0)
-		gr_set_check_finite(true);
+	gr__observe_environment();
 	update_mode();
 }
 

@@ -34,6 +34,9 @@ struct gr_observer {
 void gr__observer_add(gr_observer *o);
 void gr__observer_remove(gr_observer *o);
 
+/* Hang on this thread what the environment asks for (gradus/trace.h). */
+void gr__observe_environment(void);
+
 /* gr_apply() without and with observers. */
 gr_status gr__apply(const gr_op *op, int nin, gr_tensor *const *in, const void *attr,
 	gr_tensor **out);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seeing.h"
+
 #define MAX_ARGS 64
 #define MAX_NAME 64
 
@@ -60,11 +62,21 @@ static const char *metavar(gr_arg_type type)
 	}
 }
 
+/* The i-th option: the command's own, then those of every command; NULL behind the last. */
+static const gr_arg *option(const gr_command *c, int i)
+{
+	int shared;
+	const gr_arg *seeing = gr__seeing_args(&shared);
+	if (i < c->nargs)
+		return &c->args[i];
+	return i < c->nargs + shared ? &seeing[i - c->nargs] : NULL;
+}
+
 static void print_help(const gr_command *c)
 {
 	printf("usage: gradus %s %s\n\n%s\n\noptions:\n", c->name, c->usage, c->summary);
-	for (int i = 0; i < c->nargs; i++) {
-		const gr_arg *a = &c->args[i];
+	const gr_arg *a;
+	for (int i = 0; (a = option(c, i)) != NULL; i++) {
 		char left[MAX_NAME + 16];
 		snprintf(left, sizeof(left), "%s%s%s", a->name[1] ? "--" : "-", a->name, metavar(a->type));
 		printf("  %-24s %s", left, a->help);
@@ -122,8 +134,9 @@ static int unknown_option(const gr_command *c, const char *word)
 {
 	const char *names[MAX_ARGS + 1];
 	int n = 0;
-	for (int i = 0; i < c->nargs && n < MAX_ARGS; i++)
-		names[n++] = c->args[i].name;
+	const gr_arg *a;
+	for (int i = 0; (a = option(c, i)) != NULL && n < MAX_ARGS; i++)
+		names[n++] = a->name;
 	names[n++] = "help";
 	char name[MAX_NAME];
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
@@ -134,9 +147,10 @@ static int unknown_option(const gr_command *c, const char *word)
 static const gr_arg *find(const gr_command *c, const char *name)
 {
 	size_t length = strcspn(name, "=");
-	for (int i = 0; i < c->nargs; i++) {
-		if (strlen(c->args[i].name) == length && strncmp(c->args[i].name, name, length) == 0)
-			return &c->args[i];
+	const gr_arg *a;
+	for (int i = 0; (a = option(c, i)) != NULL; i++) {
+		if (strlen(a->name) == length && strncmp(a->name, name, length) == 0)
+			return a;
 	}
 	return NULL;
 }
@@ -173,8 +187,8 @@ int gr__args_parse(const gr_command *c, int argc, char **argv, const char **word
 	int *nwords)
 {
 	*nwords = 0;
-	for (int i = 0; i < c->nargs; i++) {
-		const gr_arg *a = &c->args[i];
+	const gr_arg *a;
+	for (int i = 0; (a = option(c, i)) != NULL; i++) {
 		if (a->fallback)
 			assign(a, a->fallback);
 		else if (a->type == GR_ARG_STRING)
@@ -197,6 +211,7 @@ int gr__args_parse(const gr_command *c, int argc, char **argv, const char **word
 			return usage_error(c, "unexpected word", argv[i], NULL);
 		}
 	}
+	gr__seeing_begin();
 	return GR_ARGS_RUN;
 }
 

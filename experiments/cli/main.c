@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "commands.h"
+#include "seeing.h"
 
 static const struct {
 	const char *name;
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_signal);
 	for (int i = 0; i < NCOMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return gr__seeing_end(commands[i].run(argc - 1, argv + 1));
 		names[i] = commands[i].name;
 	}
 	const char *near = gr__args_nearest(argv[1], names, NCOMMANDS);

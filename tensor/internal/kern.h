@@ -48,6 +48,10 @@ gr_status gr__fill(gr_tensor *dst, double value);
 /* c[b,i,j] = sum_k a[b,i,k] b[b,k,j]; 3-d views, batch dims broadcast by stride 0. */
 gr_status gr__matmul(gr_tensor *c, const gr_tensor *a, const gr_tensor *b);
 
+/* What the last convolution in f32 on this thread took: "bf16", "winograd" or "direct"; for traces,
+ * which set it to NULL before. */
+extern _Thread_local const char *gr__conv_algorithm;
+
 /* Over the last dim of contiguous x: y = softmax(x), y = log_softmax(x); and dx from y, dy. */
 gr_status gr__softmax(gr_tensor *y, const gr_tensor *x);
 gr_status gr__softmax_backward(gr_tensor *dx, const gr_tensor *y, const gr_tensor *dy);

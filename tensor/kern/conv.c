@@ -8,6 +8,9 @@
 #include "conv_bf16.h"
 #include "conv_priv.h"
 #include "conv_winograd.h"
+#include "kern.h"
+
+_Thread_local const char *gr__conv_algorithm;
 
 /* A 1x1 convolution that moves nothing is a product over pixels, whatever the image's shape. */
 static void flatten_pointwise(gr_conv_low *l)
@@ -132,10 +135,15 @@ static int64_t phase_weight(const gr_conv_geom *g, int64_t a, int64_t b)
 static gr_status run_f32(const gr_conv_low *l, const float *x, const float *w, const float *bias,
 	float *y)
 {
-	if (gr__conv_bf16_wanted(l))
+	if (gr__conv_bf16_wanted(l)) {
+		gr__conv_algorithm = "bf16";
 		return gr__conv_bf16_run(l, x, w, bias, y);
-	if (gr__conv_winograd_wanted(l))
+	}
+	if (gr__conv_winograd_wanted(l)) {
+		gr__conv_algorithm = "winograd";
 		return gr__conv_winograd_run(l, x, w, bias, y);
+	}
+	gr__conv_algorithm = "direct";
 	return gr__conv_low_run_f32(l, x, w, bias, y);
 }
 
@@ -183,10 +191,15 @@ gr_status gr__conv_input_grad_f64(const gr_conv_geom *g, const double *gy, const
 gr_status gr__conv_weight_grad_f32(const gr_conv_geom *g, const float *gy, const float *x,
 	float *gw)
 {
-	if (gr__conv_bf16_wanted_weights(g))
+	if (gr__conv_bf16_wanted_weights(g)) {
+		gr__conv_algorithm = "bf16";
 		return gr__conv_bf16_weight_grad(g, gy, x, gw);
-	if (gr__conv_winograd_wanted_weights(g))
+	}
+	if (gr__conv_winograd_wanted_weights(g)) {
+		gr__conv_algorithm = "winograd";
 		return gr__conv_winograd_weight_grad(g, gy, x, gw);
+	}
+	gr__conv_algorithm = "direct";
 	return gr__conv_low_weight_grad_f32(g, gy, x, gw);
 }
 
