@@ -48,6 +48,10 @@ typedef struct gr_wino_quad {
 void gr__winograd_load_avx512(const gr_wino_planes *p, const float *x, int64_t r0, int64_t s0,
 	const gr_wino_quad quads[4], float (*d)[6][GR_WINO_LANES]);
 
+/* taps[t][i] = w[9 i + order[t]] for i < n, zeros beyond. */
+void gr__winograd_taps_avx512(int64_t n, const float *w, const int order[9],
+	float (*taps)[GR_WINO_LANES]);
+
 typedef struct gr_winograd_table {
 	/* v[point * v_point + c * v_channel + lane] = B' X B of the tile whose first pixel is (4 ty +
 	 * r0, 4 tx + s0), zeros outside the image and in the lanes that fill up the last sixteen. */
@@ -57,9 +61,9 @@ typedef struct gr_winograd_table {
 	 * may be NULL. Pixels past h, w are not written. */
 	void (*output)(const gr_wino_tiles *t, const gr_wino_planes *p, const float *m, int64_t m_point,
 		int64_t m_channel, int64_t channels, const float *bias, float *y);
-	/* u[point * u_point + i] = G w G' for i < n <= 16, tap (r,s) of filter i at taps[(3 r + s) * 16
-	 * + i]. */
-	void (*weights)(int64_t n, const float *taps, float *u, int64_t u_point);
+	/* u[point * u_point + i] = G w G' for filters i < n, tap (r,s) of filter i at w[9 i + order[3 r +
+	 * s]]; lanes that fill up the last sixteen are zero. */
+	void (*weights)(int64_t n, const float *w, const int order[9], float *u, int64_t u_point);
 	/* For the weight gradient, 16 channels innermost, a row of `tiles` tiles at a time.
 	 * v[point * v_point + tile * v_tile + lane] = B' X B of x[i * row + (4 tile + j) * 16 + lane]. */
 	void (*input_channels)(int64_t tiles, const float *x, int64_t row, float *v, int64_t v_point,

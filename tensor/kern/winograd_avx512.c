@@ -1,6 +1,6 @@
 /*
- * The tiles of F(4x4, 3x3) in vectors: what load_tiles() of multi/winograd.c does, for images whose
- * rows hold a multiple of four tiles, so that 16 pixels always lie in one row.
+ * F(4x4, 3x3) in vectors: what load_tiles() of multi/winograd.c does, for images whose rows hold a
+ * multiple of four tiles, so that 16 pixels always lie in one row, and load_taps().
  */
 #include "winograd.h"
 
@@ -63,6 +63,17 @@ void gr__winograd_load_avx512(const gr_wino_planes *p, const float *x, int64_t r
 		for (int j = 0; j < 6; j++)
 			_mm512_storeu_ps(d[i][j], e[j]);
 	}
+}
+
+void gr__winograd_taps_avx512(int64_t n, const float *w, const int order[9],
+	float (*taps)[GR_WINO_LANES])
+{
+	const __m512i ninths =
+		_mm512_set_epi32(135, 126, 117, 108, 99, 90, 81, 72, 63, 54, 45, 36, 27, 18, 9, 0);
+	const __mmask16 mask = (__mmask16)((1u << n) - 1u);
+	for (int t = 0; t < 9; t++)
+		_mm512_storeu_ps(taps[t],
+			_mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, ninths, w + order[t], 4));
 }
 
 #endif

@@ -298,21 +298,31 @@ static inline void weight_step(const float *restrict w0, const float *restrict w
 	}
 }
 
-void GR_K(winograd_weights)(int64_t n, const float *taps, float *u, int64_t u_point)
+static inline void load_taps(int64_t n, const float *w, const int order[9], float (*taps)[L])
 {
-	float e[6][3][L];
-	float f[6][L];
-	for (int s = 0; s < 3; s++)
-		weight_step(taps + s * L, taps + (3 + s) * L, taps + (6 + s) * L, e[0][s], e[1][s], e[2][s],
-			e[3][s], e[4][s], e[5][s]);
-	for (int i = 0; i < 6; i++) {
-		weight_step(e[i][0], e[i][1], e[i][2], f[0], f[1], f[2], f[3], f[4], f[5]);
-		for (int j = 0; j < 6; j++, u += u_point) {
-			if (n == L)
-				memcpy(u, f[j], L * sizeof(float));
-			else
-				memcpy(u, f[j], (size_t)n * sizeof(float));
-		}
+#if defined(__AVX512F__)
+	gr__winograd_taps_avx512(n, w, order, taps);
+#else
+	for (int t = 0; t < 9; t++)
+		for (int64_t l = 0; l < L; l++)
+			taps[t][l] = l < n ? w[9 * l + order[t]] : 0.0f;
+#endif
+}
+
+void GR_K(
+	winograd_weights)(int64_t n, const float *w, const int order[9], float *u, int64_t u_point)
+{
+	for (int64_t at = 0; at < n; at += L) {
+		float taps[9][L];
+		float e[6][3][L];
+		load_taps(n - at < L ? n - at : L, w + 9 * at, order, taps);
+		for (int s = 0; s < 3; s++)
+			weight_step(taps[s], taps[3 + s], taps[6 + s], e[0][s], e[1][s], e[2][s], e[3][s],
+				e[4][s], e[5][s]);
+		float *to = u + at;
+		for (int i = 0; i < 6; i++, to += 6 * u_point)
+			weight_step(e[i][0], e[i][1], e[i][2], to, to + u_point, to + 2 * u_point,
+				to + 3 * u_point, to + 4 * u_point, to + 5 * u_point);
 	}
 }
 
