@@ -65,12 +65,25 @@ static gr_saved save(gr_tensor *t)
 	return (gr_saved){t, atomic_load(&t->storage->version)};
 }
 
+/* What the gradients of the tracked inputs read. */
+static uint32_t saves_of(const gr_op_call *c)
+{
+	const int known = (int)(sizeof c->op->reads / sizeof *c->op->reads);
+	uint32_t read = 0;
+	for (int i = 0; i < c->nin && read != c->op->saves; i++) {
+		if (c->in[i]->node != NULL)
+			read |= c->op->saves & (i < known && c->op->reads[i] != 0 ? c->op->reads[i] : ~0u);
+	}
+	return read;
+}
+
 gr_node *gr__node_record(const gr_op_call *c)
 {
 	const gr_op *op = c->op;
 	gr_node *node = node_new(op, c->nin);
 	if (node == NULL)
 		return NULL;
+	const uint32_t saves = saves_of(c);
 	node->nout = c->nout;
 	if (node->attr != NULL)
 		memcpy(node->attr, c->attr, op->attr_size);
@@ -80,12 +93,12 @@ gr_node *gr__node_record(const gr_op_call *c)
 		node->in_shape[i] = gr__operand(t);
 		/* Inputs past the mask of a variadic op share the bit of input 15. */
 		uint32_t bit = GR_SAVE_IN(i < 15 ? i : 15);
-		if ((op->saves & bit) != 0)
+		if ((saves & bit) != 0)
 			node->saved_in[i] = save(gr_tensor_retain(t));
 	}
 	for (int i = 0; i < c->nout; i++) {
 		node->out_shape[i] = gr__operand(c->out[i]);
-		if ((op->saves & GR_SAVE_OUT(i)) == 0)
+		if ((saves & GR_SAVE_OUT(i)) == 0)
 			continue;
 		gr_tensor *alias = gr__tensor_alias(c->out[i]);
 		if (alias == NULL) {

@@ -222,6 +222,7 @@ const gr_op gr_op_matmul = {
 	.nout = 1,
 	.flags = GR_OP_BILINEAR,
 	.saves = GR_SAVE_IN(0) | GR_SAVE_IN(1),
+	.reads = {GR_SAVE_IN(1), GR_SAVE_IN(0)},
 	.infer = matmul_infer,
 	.forward = matmul_forward,
 	.vjp = matmul_vjp,

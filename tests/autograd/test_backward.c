@@ -120,6 +120,48 @@ Test(backward, overwritten_values_are_noticed)
 	cr_assert_not_null(strstr(gr_error_message(), "test_backward.c"));
 }
 
+/* y of a 64 KiB intermediate h, which nobody else holds; the bytes that stay with y. */
+static uint64_t held_by(gr_tensor *x, gr_tensor *w, gr_tensor *(*op)(gr_tensor *h, gr_tensor *w))
+{
+	uint64_t before = gr_memory_stats().bytes_in_use;
+	gr_scope_begin();
+	gr_tensor *y = gr_tensor_retain(op(gr_mul_s(x, 2.0), w));
+	gr_scope_end();
+	uint64_t held = gr_memory_stats().bytes_in_use - before;
+	gr_tensor_release(y);
+	return held;
+}
+
+static gr_tensor *times(gr_tensor *h, gr_tensor *w)
+{
+	return gr_mul(h, w);
+}
+
+static gr_tensor *convolved(gr_tensor *h, gr_tensor *w)
+{
+	gr_tensor *image = gr_reshape(h, GR_DIMS(1, 2, 64, 64));
+	return gr_conv2d(image, gr_reshape(w, GR_DIMS(1, 2, 64, 64)), NULL);
+}
+
+static gr_tensor *product(gr_tensor *h, gr_tensor *w)
+{
+	return gr_matmul(gr_reshape(h, GR_DIMS(1, 8192)), gr_reshape(w, GR_DIMS(8192, 1)));
+}
+
+/* A frozen factor lets go of the value that it met. */
+Test(backward, only_what_tracked_inputs_need_is_kept)
+{
+	gr_tensor *x = gr_watch(gr_full(GR_F64, GR_DIMS(8192), 2.0));
+	gr_tensor *frozen = gr_full(GR_F64, GR_DIMS(8192), 3.0), *trained = gr_watch(frozen);
+	const uint64_t value = 65536, spare = 8192;
+	cr_assert_leq(held_by(x, frozen, times), value + spare, "y alone");
+	cr_assert_geq(held_by(x, trained, times), 2 * value, "y and h");
+	cr_assert_leq(held_by(x, frozen, convolved), spare);
+	cr_assert_geq(held_by(x, trained, convolved), value);
+	cr_assert_leq(held_by(x, frozen, product), spare);
+	cr_assert_geq(held_by(x, trained, product), value);
+}
+
 Test(backward, stop_gradient_and_recording_off)
 {
 	gr_tensor *x = leaf(2.0);

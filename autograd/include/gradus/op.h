@@ -32,6 +32,7 @@ enum {
 /* Which inputs and outputs a rule reads; the rest are freed early. */
 #define GR_SAVE_IN(i) (1u << (i))
 #define GR_SAVE_OUT(i) (1u << (16 + (i)))
+#define GR_SAVE_NOTHING (1u << 31)
 
 /* Shape and type of an operand. */
 typedef struct gr_operand {
@@ -56,7 +57,7 @@ typedef struct gr_vjp {
 	const gr_op *op;
 	const void *attr;
 	int nin, nout;
-	gr_tensor **in;   /* saved inputs; NULL where op->saves leaves them out */
+	gr_tensor **in;   /* saved inputs; NULL where saves and reads leave them out */
 	gr_tensor **out;  /* saved outputs, likewise */
 	gr_tensor **gout; /* cotangents, one per output, in its shape */
 	gr_tensor **gin;  /* to be set where wanted: in the output's broadcast shape or the input's */
@@ -86,6 +87,9 @@ struct gr_op {
 	int nin, nout;
 	unsigned flags;
 	uint32_t saves;
+	/* What the gradient of input i < 3 reads of that, 0 standing for all of it: only what tracked
+	 * inputs need is kept. A frozen weight lets go of the activation that it met. */
+	uint32_t reads[3];
 	size_t attr_size; /* attributes are plain bytes: no pointers */
 	gr_status (*infer)(gr_op_call *c);
 	gr_status (*forward)(gr_op_call *c);
