@@ -1,8 +1,9 @@
 /*
  * gradus bench: the time of single ops and of whole network steps, as lines
- * case,variant,threads,ms,gflops,spread. ms is the median of the repetitions, spread the distance
- * between their first and ninth deciles over it; gflops counts the nominal work (a direct
- * convolution's multiplications and additions). Cases are in bench_ops.c and bench_nets.c.
+ * case,variant,threads,ms,gflops,spread,mib. ms is the median of the repetitions, spread the
+ * distance between their first and ninth deciles over it; gflops counts the nominal work (a direct
+ * convolution's multiplications and additions); mib is the most that was held at once, inputs and
+ * weights included. Cases are in bench_ops.c and bench_nets.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static int by_value(const void *a, const void *b)
 
 typedef struct timing {
 	double median, spread;
+	double mib; /* at the peak of a run */
 } timing;
 
 static void free_data(gr_bench_data *d)
@@ -67,9 +69,11 @@ static gr_status measure(const gr_bench_case *c, const gr_bench_part *part, doub
 	gr_status status = c->family->setup(&d, c->p);
 	for (int i = 0; i < 2 && status == GR_OK; i++)
 		status = run_once(&d, c, part, &warm);
+	gr_memory_reset_peak();
 	double start = seconds();
 	while (status == GR_OK && n < MAX_RUNS && (n < 3 || seconds() - start < budget))
 		status = run_once(&d, c, part, &times[n++]);
+	out->mib = (double)gr_memory_stats().bytes_peak / 1048576.0;
 	free_data(&d);
 	(void)gr_scope_end();
 	if (status != GR_OK)
@@ -159,7 +163,7 @@ static int parse(bench_flags *f, int argc, char **argv)
 	const gr_command command = {
 		.name = "bench",
 		.usage = "[options]",
-		.summary = "Time ops and network steps: case,variant,threads,ms,gflops,spread.",
+		.summary = "Time ops and network steps: case,variant,threads,ms,gflops,spread,mib.",
 		.examples = {"gradus bench", "gradus bench --only conv --threads 1"},
 		.args = args,
 		.nargs = (int)(sizeof args / sizeof *args),
@@ -171,8 +175,8 @@ static int parse(bench_flags *f, int argc, char **argv)
 static void print_row(const bench_flags *f, const char *name, const char *variant, int threads,
 	const timing *t, double flops)
 {
-	printf("%s,%s,%d,%.5g,%.1f,%.2f", name, variant, threads, 1e3 * t->median,
-		flops / t->median / 1e9, t->spread);
+	printf("%s,%s,%d,%.5g,%.1f,%.2f,%.1f", name, variant, threads, 1e3 * t->median,
+		flops / t->median / 1e9, t->spread, t->mib);
 	if (f->compare != NULL) {
 		const old_row *old = find_old(&f->old, name, variant, threads);
 		if (old != NULL)
@@ -267,7 +271,8 @@ int gr_cmd_bench(int argc, char **argv)
 	int matched = 0;
 	if (status == GR_OK) {
 		fprintf(stderr, "# gradus %s, %s kernels\n", gr_version(), gr_isa_name());
-		printf("case,variant,threads,ms,gflops,spread%s\n", f.compare != NULL ? ",speedup" : "");
+		printf("case,variant,threads,ms,gflops,spread,mib%s\n",
+			f.compare != NULL ? ",speedup" : "");
 		status = run_all(&f, &matched);
 	}
 	free(f.old.rows);
