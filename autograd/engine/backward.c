@@ -22,8 +22,15 @@ typedef struct walk {
 	int n;
 	gr_tensor *const *x;
 	gr_tensor **grads; /* retained results */
+	uint64_t floor;    /* no gradient flows to nodes below this number */
 	bool keep_graph, create_graph;
 } walk;
+
+/* Is something asked for at or below the end of this edge? */
+static bool leads_on(const walk *w, gr_edge e)
+{
+	return e.node != NULL && e.node->needed && e.node->seq >= w->floor;
+}
 
 /* Oldest first, so that a node's inputs are decided before it. */
 static void mark_needed(walk *w)
@@ -35,7 +42,7 @@ static void mark_needed(walk *w)
 	for (int64_t i = 0; i < w->list.count; i++) {
 		gr_node *node = w->list.nodes[i];
 		for (int e = 0; e < node->nin && !node->needed; e++)
-			node->needed = node->edges[e].node != NULL && node->edges[e].node->needed;
+			node->needed = leads_on(w, node->edges[e]);
 	}
 }
 
@@ -56,6 +63,31 @@ static gr_tensor *restore_output(gr_node *n, int i)
 		return NULL;
 	gr__node_attach(t, n, i);
 	return gr__scope_own(t);
+}
+
+gr_status gr__walk_saved(gr_node *n, gr_tensor **in, gr_tensor **out)
+{
+	for (int i = 0; i < n->nin; i++) {
+		if (check_saved(n, &n->saved_in[i]) != GR_OK)
+			return gr_error_code();
+		in[i] = n->saved_in[i].tensor;
+	}
+	for (int i = 0; i < n->nout; i++) {
+		out[i] = NULL;
+		if (check_saved(n, &n->saved_out[i]) != GR_OK)
+			return gr_error_code();
+		if (n->saved_out[i].tensor != NULL && (out[i] = restore_output(n, i)) == NULL)
+			return gr_error_code();
+	}
+	return GR_OK;
+}
+
+gr_status gr__walk_consumed(const gr_node *n)
+{
+	return gr__fail(GR_ESTATE, "grad",
+		"the graph of %s (%s:%d) was consumed by an earlier gr_grad; hint: set keep_graph, or "
+		"use gr_pullback",
+		n->op->name, n->file, n->line);
 }
 
 static gr_tensor *zeros_like(const gr_operand *o)
@@ -120,18 +152,11 @@ static gr_status run_rule(const walk *w, gr_node *n)
 		.gout = gout,
 		.gin = gin,
 		.shape = n->in_shape};
-	for (int i = 0; i < n->nin; i++) {
-		if (check_saved(n, &n->saved_in[i]) != GR_OK)
-			return gr_error_code();
-		in[i] = n->saved_in[i].tensor;
-		if (n->edges[i].node != NULL && n->edges[i].node->needed)
-			v.want |= 1u << i;
-	}
+	if (gr__walk_saved(n, in, out) != GR_OK)
+		return gr_error_code();
+	for (int i = 0; i < n->nin; i++)
+		v.want |= leads_on(w, n->edges[i]) ? 1u << i : 0u;
 	for (int i = 0; i < n->nout; i++) {
-		if (check_saved(n, &n->saved_out[i]) != GR_OK)
-			return gr_error_code();
-		if (n->saved_out[i].tensor != NULL && (out[i] = restore_output(n, i)) == NULL)
-			return gr_error_code();
 		gout[i] = n->grad[i] != NULL ? n->grad[i] : zeros_like(&n->out_shape[i]);
 		if (gout[i] == NULL)
 			return gr_error_code();
@@ -199,14 +224,11 @@ static gr_status visit(walk *w, gr_node *n)
 	}
 	bool below = false;
 	for (int e = 0; e < n->nin; e++)
-		below = below || (n->edges[e].node != NULL && n->edges[e].node->needed);
+		below = below || leads_on(w, n->edges[e]);
 	if (n->op == NULL || !below)
 		return GR_OK;
 	if (n->consumed)
-		return gr__fail(GR_ESTATE, "grad",
-			"the graph of %s (%s:%d) was consumed by an earlier gr_grad; hint: set keep_graph, or "
-			"use gr_pullback",
-			n->op->name, n->file, n->line);
+		return gr__walk_consumed(n);
 	/* A scope that cannot open records GR_EMEM and its end is still balanced. */
 	gr_status status = gr_scope_begin();
 	if (status == GR_OK)
@@ -217,14 +239,6 @@ static gr_status visit(walk *w, gr_node *n)
 	return status;
 }
 
-static void clear_grads(gr_node *n)
-{
-	for (int i = 0; i < n->nout; i++) {
-		gr_tensor_release(n->grad[i]);
-		n->grad[i] = NULL;
-	}
-}
-
 static gr_status descend(walk *w)
 {
 	gr_status status = GR_OK;
@@ -232,7 +246,7 @@ static gr_status descend(walk *w)
 		gr_node *n = w->list.nodes[i];
 		if (status == GR_OK)
 			status = visit(w, n);
-		clear_grads(n);
+		gr__node_clear_grads(n);
 	}
 	return status;
 }
@@ -263,8 +277,8 @@ static gr_status run_walk(walk *w, gr_tensor *y, gr_tensor *cotangent)
 	if (start == NULL)
 		return gr_error_code();
 	gr_node *root = y->node;
-	gr_status status = gr__nodelist_open(&w->list, 1, &root, 0);
-	if (status == GR_OK) {
+	gr_status status = gr__nodelist_open(&w->list, 1, &root, w->floor);
+	if (status == GR_OK && w->list.count > 0) {
 		mark_needed(w);
 		root->grad[y->node_out] = gr_tensor_retain(start);
 		bool was = gr_set_recording(w->create_graph);
@@ -307,7 +321,7 @@ static gr_status fill_missing(gr_tensor **grads, int n, gr_tensor *const *x, boo
 }
 
 gr_status gr__walk(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
-	const gr_grad_opts *opts)
+	const gr_grad_opts *opts, uint64_t floor)
 {
 	for (int i = 0; i < n; i++)
 		grads[i] = NULL;
@@ -318,6 +332,7 @@ gr_status gr__walk(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
 		walk w = {.n = n,
 			.x = x,
 			.grads = grads,
+			.floor = floor,
 			.keep_graph = opts->keep_graph || opts->create_graph,
 			.create_graph = opts->create_graph};
 		status = run_walk(&w, y, opts->cotangent);
@@ -342,5 +357,5 @@ gr_status gr_grad(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
 	const gr_grad_opts *opts)
 {
 	static const gr_grad_opts defaults = {.size = sizeof defaults};
-	return gr__walk(grads, y, n, x, opts != NULL ? opts : &defaults);
+	return gr__walk(grads, y, n, x, opts != NULL ? opts : &defaults, 0);
 }

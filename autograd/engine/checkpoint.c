@@ -178,6 +178,12 @@ static gr_region *region_new(gr_tensor_fn fn, int n, gr_tensor *const *x,
 	return r;
 }
 
+/* Blocks are aligned to more than a node has outputs. */
+static uintptr_t edge_key(gr_edge e)
+{
+	return (uintptr_t)e.node + (uintptr_t)e.out;
+}
+
 /* Edges out of the region, each once, in the order of the nodes that have them. */
 static gr_edge *edges_out(const gr_nodelist *list, uint64_t floor, int *count)
 {
@@ -190,8 +196,7 @@ static gr_edge *edges_out(const gr_nodelist *list, uint64_t floor, int *count)
 			gr_edge edge = node->edges[e];
 			if (edge.node == NULL || edge.node->seq >= floor)
 				continue;
-			int64_t *place =
-				gr__addrmap_at(&known, (uintptr_t)edge.node + (uintptr_t)edge.out, used);
+			int64_t *place = gr__addrmap_at(&known, edge_key(edge), used);
 			if (place != NULL && *place < used)
 				continue;
 			gr_edge *grown = edges;
@@ -356,18 +361,25 @@ gr_status gr_checkpoint(gr_tensor **y, gr_tensor_fn fn, int n, gr_tensor *const 
 
 /* --- running it again ----------------------------------------------------------------------- */
 
-/* A node outside that the walk does not know would get a gradient that nobody passes on. */
-static bool leads_to_known(const gr_nodelist *list, uint64_t floor)
+/* Does every edge out of the new nodes lead where an edge of n leads? No other end is passed on. */
+static gr_status check_edges(const gr_node *n, const gr_nodelist *list, uint64_t floor, bool *same)
 {
-	for (int64_t i = 0; i < list->count; i++) {
+	gr_addrmap known = {0};
+	bool fits = true;
+	for (int e = 0; e < n->nin && fits; e++)
+		fits = gr__addrmap_at(&known, edge_key(n->edges[e]), 0) != NULL;
+	for (int64_t i = 0; i < list->count && fits; i++) {
 		const gr_node *node = list->nodes[i];
-		for (int e = 0; e < node->nin; e++) {
-			const gr_node *below = node->edges[e].node;
-			if (below != NULL && below->seq < floor && !gr__nodelist_holds(below))
-				return false;
+		for (int e = 0; e < node->nin && fits; e++) {
+			if (node->edges[e].node == NULL || node->edges[e].node->seq >= floor)
+				continue;
+			const int64_t *is_new = gr__addrmap_at(&known, edge_key(node->edges[e]), 1);
+			fits = is_new != NULL;
+			*same = *same && fits && *is_new == 0;
 		}
 	}
-	return true;
+	gr__addrmap_free(&known);
+	return fits ? GR_OK : gr__fail(GR_EMEM, "checkpoint", "no room for its edges");
 }
 
 static gr_status check_same(const gr_node *n, gr_tensor *const *y, uint64_t floor,
@@ -375,10 +387,12 @@ static gr_status check_same(const gr_node *n, gr_tensor *const *y, uint64_t floo
 {
 	const gr_region *r = n->region;
 	uint64_t digest[GR_OP_MAX_OUT];
+	bool same = true;
 	gr_status status = digest_of(digest, r, y);
+	if (status == GR_OK)
+		status = check_edges(n, list, floor, &same);
 	if (status != GR_OK)
 		return status;
-	bool same = leads_to_known(list, floor);
 	for (int j = 0; j < r->outputs; j++) {
 		same = same && digest[j] == r->digest[j];
 		same = same && is_of_region(y[j], floor) == (r->slot[j] >= 0);

@@ -153,6 +153,14 @@ static void drop_saved(gr_node *n)
 	n->region = NULL;
 }
 
+void gr__node_clear_grads(gr_node *n)
+{
+	for (int i = 0; i < n->nout; i++) {
+		gr_tensor_release(n->grad[i]);
+		n->grad[i] = NULL;
+	}
+}
+
 void gr__node_consume(gr_node *n)
 {
 	n->consumed = true;

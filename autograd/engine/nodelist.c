@@ -20,11 +20,6 @@ static gr_nodelist *holder(const gr_node *node)
 	return l;
 }
 
-bool gr__nodelist_holds(const gr_node *node)
-{
-	return holder(node) != NULL;
-}
-
 /* Room for one more element of `each` bytes behind `count` of them. */
 static void *reserve(void *array, int64_t count, size_t each)
 {
@@ -41,7 +36,7 @@ static bool keep_marks(gr_nodelist *l, gr_node *node)
 		return false;
 	l->kept = grown;
 	gr_kept_marks *k = &l->kept[l->kept_count++];
-	*k = (gr_kept_marks){.node = node, .visit = node->visit, .needed = node->needed};
+	*k = (gr_kept_marks){node, node->visit, node->needed, node->uses, {NULL}};
 	memcpy(k->grad, node->grad, sizeof k->grad);
 	memset(node->grad, 0, sizeof node->grad);
 	return true;
@@ -58,6 +53,7 @@ static bool take(gr_nodelist *l, gr_node *node)
 		return false;
 	node->visit = l->number;
 	node->needed = false;
+	node->uses = 0;
 	l->nodes[l->count++] = node;
 	return true;
 }
@@ -123,6 +119,7 @@ void gr__nodelist_close(gr_nodelist *l)
 		const gr_kept_marks *k = &l->kept[i];
 		k->node->visit = k->visit;
 		k->node->needed = k->needed;
+		k->node->uses = k->uses;
 		memcpy(k->node->grad, k->grad, sizeof k->grad);
 	}
 	gr__pool_free(l->nodes);

@@ -34,7 +34,7 @@ gr_status gr_pullback_apply(gr_pullback *p, gr_tensor *cotangent, gr_tensor **gr
 		.cotangent = cotangent,
 		.keep_graph = true,
 		.allow_unused = true};
-	return gr__walk(grads, p->y, p->n, p->x, &opts);
+	return gr__walk(grads, p->y, p->n, p->x, &opts, 0);
 }
 
 void gr_pullback_free(gr_pullback *p)

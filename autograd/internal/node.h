@@ -44,6 +44,7 @@ struct gr_node {
 	gr_node *next_dead;
 	uint64_t visit; /* number of the last walk that met this node */
 	bool needed;    /* a gradient asked for lies below */
+	int uses;       /* in a sweep forward: consumers to come */
 };
 
 /* A leaf for a tensor of this shape; one reference. NULL when out of memory. */
@@ -56,6 +57,7 @@ gr_node *gr__node_retain(gr_node *n);
 void gr__node_release(gr_node *n);
 /* Free what the rule would read. */
 void gr__node_consume(gr_node *n);
+void gr__node_clear_grads(gr_node *n);
 /* Tie output `out` of n to t. */
 void gr__node_attach(gr_tensor *t, gr_node *n, int out);
 
