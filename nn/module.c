@@ -207,7 +207,8 @@ gr_param *gr_module_add_param(gr_module *m, const char *name, const gr_param_opt
 	p->scale = opts == NULL || opts->scale == 0.0 ? 1.0 : opts->scale;
 	p->fan_in = opts == NULL ? 0 : opts->fan_in;
 	p->fan_out = opts == NULL ? 0 : opts->fan_out;
-	p->frozen = opts != NULL && opts->frozen;
+	p->buffer = opts != NULL && opts->buffer;
+	p->frozen = p->buffer || (opts != NULL && opts->frozen);
 	p->trainable = !p->frozen;
 	if (ndim > 0)
 		memcpy(p->dims, dims, (size_t)ndim * sizeof *dims);
@@ -283,7 +284,7 @@ int64_t gr_module_size(const gr_module *m)
 {
 	int64_t size = 0;
 	for (int64_t i = 0; m != NULL && i < m->root->count; i++)
-		if (is_below(m->root->params[i], m))
+		if (is_below(m->root->params[i], m) && !m->root->params[i]->buffer)
 			size += m->root->params[i]->size;
 	return size;
 }

@@ -12,7 +12,7 @@ struct gr_param {
 	const char *name; /* from the root */
 	gr_tensor *value; /* a constant; NULL until initialised or loaded */
 	gr_tensor *leaf;  /* value, watched; NULL while not trainable */
-	bool trainable, frozen;
+	bool trainable, frozen, buffer;
 	gr_init_rule rule;
 	double scale;
 	int64_t fan_in, fan_out;

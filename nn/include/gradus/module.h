@@ -46,6 +46,7 @@ typedef struct gr_param_opts {
 	int64_t fan_in;  /* default for w [K,C,...]: C times the dims that follow */
 	int64_t fan_out; /* default: K times the dims that follow; a vector has both equal */
 	bool frozen;     /* a constant, whatever gr_module_set_trainable() is told */
+	bool buffer;     /* frozen, and no parameter to gr_module_size(): running statistics */
 } gr_param_opts;
 
 /* Which parameter a key stands for: all of it, or slice `part` of `parts` along its first dim. */
@@ -102,7 +103,7 @@ GR_API gr_param *gr_module_param_handle(const gr_module *m, int64_t i);
 GR_API gr_param *gr_module_find_handle(const gr_module *m, const char *name);
 /* The tensor of that name; GR_EARG when there is none. */
 GR_API gr_tensor *gr_module_find(const gr_module *m, const char *name);
-/* Numbers in all parameters. */
+/* Numbers in all parameters but buffers. */
 GR_API int64_t gr_module_size(const gr_module *m);
 
 /* Draw every parameter by its rule, with the key folded by its name from the root: the values of
