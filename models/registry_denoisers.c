@@ -1,6 +1,7 @@
 /*
  * Rows of the table of architectures: networks that denoise.
  */
+#include "gradus/edm.h"
 #include "gradus/ops.h"
 #include "gradus/sit.h"
 #include "gradus/unet.h"
@@ -10,6 +11,8 @@
 
 DEFINE_NETWORK(unet)
 DEFINE_NETWORK(sit)
+DEFINE_NETWORK_LIFE(edm)
+DEFINE_NETWORK_LOAD(edm)
 
 static void *dit_build(const gr_json *config)
 {
@@ -74,6 +77,55 @@ static gr_status sit_example(const void *net, int64_t h, int64_t w, gr_key key, 
 	return status != GR_OK ? status : gr__registry_index(in, "labels", 0.0);
 }
 
+/* By default a denoiser with EDM's preconditioner. */
+static void *edm_build(const gr_json *config)
+{
+	gr_edm_config c;
+	if (gr_edm_config_from_json(&c, config) != GR_OK)
+		return NULL;
+	if (gr_json_find(config, "precond") == NULL && gr_json_find(config, "class_name") == NULL)
+		c.precond = GR_EDM_EDM;
+	return gr_edm_new(&c);
+}
+
+static void *bare_build(const gr_json *config, gr_edm_model model)
+{
+	gr_edm_config c;
+	if (gr_edm_config_from_json(&c, config) != GR_OK)
+		return NULL;
+	c.model_type = model;
+	return gr_edm_new(&c);
+}
+
+static void *song_build(const gr_json *config)
+{
+	return bare_build(config, GR_EDM_SONG);
+}
+
+static void *dhariwal_build(const gr_json *config)
+{
+	return bare_build(config, GR_EDM_DHARIWAL);
+}
+
+static gr_tensor *edm_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
+{
+	gr_tensor *t = gr__registry_need(in, "t");
+	(void)out;
+	return gr_edm_forward(net, x, t,
+		GR_OPTS(gr_edm_forward_opts, .labels = gr_archive_find(in, "labels"),
+			.augment = gr_archive_find(in, "augment")));
+}
+
+static gr_status edm_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	const gr_edm_config *c = gr_edm_get_config(net);
+	gr_tensor *t = gr_full(GR_F32, GR_DIMS(1), 0.5);
+	gr_status status = gr__registry_normal(in, "x", key, GR_DIMS(1, c->in_channels, h, w));
+	if (status == GR_OK)
+		status = t == NULL ? gr_error_code() : gr_archive_add(in, "t", t);
+	return status != GR_OK || c->label_dim == 0 ? status : gr__registry_index(in, "labels", 0.0);
+}
+
 const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWORK(unet),
 	.example = unet_example, .passes = MODEL_ONE(unet_forward)};
 const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable Diffusion",
@@ -83,3 +135,11 @@ const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK
 	.example = sit_example, .passes = MODEL_ONE(sit_forward)};
 const architecture gr__arch_dit = {"dit", "DiT", .build = dit_build, .free = sit_free,
 	.module = sit_module, .example = sit_example, .passes = MODEL_ONE(sit_forward)};
+const architecture gr__arch_song_unet = {"song_unet", "SongUNet of EDM (DDPM++, NCSN++)",
+	.build = song_build, .free = edm_free, .module = edm_module, .example = edm_example,
+	.passes = MODEL_ONE(edm_forward), .load = edm_load};
+const architecture gr__arch_dhariwal_unet = {"dhariwal_unet", "DhariwalUNet of EDM",
+	.build = dhariwal_build, .free = edm_free, .module = edm_module, .example = edm_example,
+	.passes = MODEL_ONE(edm_forward), .load = edm_load};
+const architecture gr__arch_edm = {"edm", "denoiser of EDM: one of these and a preconditioner",
+	NETWORK(edm), .example = edm_example, .passes = MODEL_ONE(edm_forward), .load = edm_load};

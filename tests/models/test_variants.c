@@ -85,3 +85,12 @@ Test(variants, lpips)
 	check("lpips_vgg_baseline");
 	check("lpips_squeeze");
 }
+
+Test(variants, edm)
+{
+	check("edm_ddpmpp");
+	check("edm_ncsnpp");
+	check("edm_skips");
+	check("edm_dhariwal");
+	check("song_unet");
+}

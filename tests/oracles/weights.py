@@ -62,5 +62,6 @@ def write(name, config, weights, arrays):
     arrays = arrays | {"w." + k: v for k, v in weights.made.items()}
     arrays = {k: v.numpy() for k, v in arrays.items()}
     path = os.path.join(HERE, name + ".npz")
-    np.savez(path, **{k: v.astype("<f4") if v.dtype.kind == "f" else v for k, v in arrays.items()})
+    arrays = {k: v.astype("<f4") if v.dtype.kind == "f" else v for k, v in arrays.items()}
+    np.savez_compressed(path, **arrays)
     assert os.path.getsize(path) <= 100000, (name, os.path.getsize(path))
