@@ -17,6 +17,7 @@
 
 #include "block.h"
 #include "gradus/ops.h"
+#include "gradus/recompute.h"
 
 #define MAX_STAGES 128
 #define MAX_CHILDREN 3
@@ -46,6 +47,7 @@ struct gr_unet {
 	int input_count, output_count;
 	gr_groupnorm *out_norm;
 	gr_conv *out_conv;
+	bool recompute; /* stages keep their inputs only, see gr_unet_set_recompute() */
 };
 
 static void fill_defaults(gr_unet_config *c)
@@ -291,6 +293,12 @@ const gr_unet_config *gr_unet_get_config(const gr_unet *u)
 	return u == NULL ? NULL : &u->config;
 }
 
+void gr_unet_set_recompute(gr_unet *u, bool on)
+{
+	if (u != NULL)
+		u->recompute = on;
+}
+
 static gr_tensor *apply_child(const stage *s, int i, gr_tensor *x, unet_pass *pass)
 {
 	const void *child = s->child[i];
@@ -305,18 +313,53 @@ static gr_tensor *apply_child(const stage *s, int i, gr_tensor *x, unet_pass *pa
 	return NULL;
 }
 
+/* A stage as a function of h, or of h and skip: its results are joined along the channels. */
+typedef struct stage_call {
+	const stage *stage;
+	int inputs;
+	unet_pass pass;
+	gr_key key; /* where pass.dropout_key points while this runs: the caller's may be gone */
+} stage_call;
+
+static gr_status run_stage(gr_tensor **y, gr_tensor *const *x, void *payload)
+{
+	stage_call *c = payload;
+	if (c->pass.dropout_key != NULL)
+		c->pass.dropout_key = &c->key;
+	y[0] = c->inputs == 1 ? x[0] : gr_concat(2, x, 1);
+	for (int i = 0; i < c->stage->count; i++)
+		y[0] = apply_child(c->stage, i, y[0], &c->pass);
+	return y[0] != NULL ? GR_OK : gr_error_code();
+}
+
+/* The result is the scope's, NULL on error. */
+static gr_tensor *stage_forward(const gr_unet *u, const stage *s, gr_tensor *h, gr_tensor *skip,
+	unet_pass *pass)
+{
+	gr_tensor *y = NULL, *x[2] = {h, skip};
+	stage_call c = {.stage = s, .inputs = skip == NULL ? 1 : 2, .pass = *pass};
+	if (pass->dropout_key != NULL)
+		c.key = *pass->dropout_key;
+	const gr_recompute_opts opts = {.size = sizeof opts, .payload = &c, .payload_bytes = sizeof c};
+	gr_status status = h == NULL ? gr_error_code()
+		: u->recompute           ? gr_checkpoint(&y, run_stage, c.inputs, x, &opts)
+								 : run_stage(&y, x, &c);
+	/* A run counts its own dropout places. */
+	for (int i = 0; i < s->count && pass->dropout_key != NULL; i++)
+		pass->site += s->kind[i] == CHILD_RES ? 1 : 0;
+	return status == GR_OK ? y : NULL;
+}
+
 /*
  * One stage on h, or on [h, skip]. Takes over the caller's reference to skip and to h, and returns
  * a result that the caller holds a reference to: features are freed as soon as they are used up,
  * which a scope around the whole pass would not do.
  */
-static gr_tensor *advance(const stage *s, gr_tensor *h, gr_tensor *skip, unet_pass *pass)
+static gr_tensor *advance(const gr_unet *u, const stage *s, gr_tensor *h, gr_tensor *skip,
+	unet_pass *pass)
 {
 	gr_scope_begin();
-	gr_tensor *y = skip == NULL ? h : gr_concat(2, (gr_tensor *const[]){h, skip}, 1);
-	for (int i = 0; i < s->count; i++)
-		y = apply_child(s, i, y, pass);
-	gr_tensor_retain(y);
+	gr_tensor *y = gr_tensor_retain(stage_forward(u, s, h, skip, pass));
 	gr_scope_end();
 	gr_tensor_release(h);
 	gr_tensor_release(skip);
@@ -393,14 +436,14 @@ gr_tensor *gr_unet_forward_with(const gr_unet *u, gr_tensor *x, gr_tensor *t, gr
 	int top = 0;
 	gr_tensor *h = gr_tensor_retain(x);
 	for (int i = 0; i < u->input_count; i++) {
-		h = advance(&u->input[i], h, NULL, &pass);
+		h = advance(u, &u->input[i], h, NULL, &pass);
 		skip[top++] = gr_tensor_retain(h);
 	}
-	h = advance(&u->middle, h, NULL, &pass);
+	h = advance(u, &u->middle, h, NULL, &pass);
 	if (opts != NULL && opts->middle != NULL)
 		*opts->middle = gr_escape(h);
 	for (int i = 0; i < u->output_count; i++)
-		h = advance(&u->output[i], h, skip[--top], &pass);
+		h = advance(u, &u->output[i], h, skip[--top], &pass);
 	gr_tensor *y = gr_conv_forward(u->out_conv, gr_groupnorm_forward(u->out_norm, h));
 	gr_tensor_release(h);
 	return gr__block_leave(y);

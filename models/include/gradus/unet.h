@@ -66,6 +66,9 @@ GR_API void gr_unet_free(gr_unet *u);
 GR_API gr_module *gr_unet_module(gr_unet *u);
 /* The configuration, defaults filled in; borrowed. */
 GR_API const gr_unet_config *gr_unet_get_config(const gr_unet *u);
+/* Memory for time (gradus/recompute.h): while on, a forward pass keeps the input of each stage, and
+ * gradients run the stage again. The same bits. The network must outlive the graph then. */
+GR_API void gr_unet_set_recompute(gr_unet *u, bool on);
 
 /* Read a configuration from a JSON object under the reference's names: those above, conv_resample,
  * legacy, attention_resolutions as downsampling factors; null and -1 mean the default, "arch",
