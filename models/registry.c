@@ -26,6 +26,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_dino,
 	&gr__arch_sit,
 	&gr__arch_dit,
+	&gr__arch_ddpm,
 	&gr__arch_song_unet,
 	&gr__arch_dhariwal_unet,
 	&gr__arch_edm,

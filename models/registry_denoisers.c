@@ -1,6 +1,7 @@
 /*
  * Rows of the table of architectures: networks that denoise.
  */
+#include "gradus/ddpm.h"
 #include "gradus/edm.h"
 #include "gradus/ops.h"
 #include "gradus/sit.h"
@@ -11,6 +12,7 @@
 
 DEFINE_NETWORK(unet)
 DEFINE_NETWORK(sit)
+DEFINE_NETWORK(ddpm)
 DEFINE_NETWORK_LIFE(edm)
 DEFINE_NETWORK_LOAD(edm)
 
@@ -77,6 +79,19 @@ static gr_status sit_example(const void *net, int64_t h, int64_t w, gr_key key, 
 	return status != GR_OK ? status : gr__registry_index(in, "labels", 0.0);
 }
 
+static gr_tensor *ddpm_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
+{
+	(void)out;
+	return gr_ddpm_forward(net, x, gr__registry_need(in, "t"));
+}
+
+static gr_status ddpm_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	gr_status status =
+		gr__registry_normal(in, "x", key, GR_DIMS(1, gr_ddpm_get_config(net)->in_channels, h, w));
+	return status != GR_OK ? status : gr__registry_index(in, "t", 500.0);
+}
+
 /* By default a denoiser with EDM's preconditioner. */
 static void *edm_build(const gr_json *config)
 {
@@ -131,6 +146,8 @@ const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWOR
 const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable Diffusion",
 	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward),
 	.inside = "model.diffusion_model."};
+const architecture gr__arch_ddpm = {"ddpm", "DDPM U-Net (CelebA-HQ 256)", NETWORK(ddpm),
+	.example = ddpm_example, .passes = MODEL_ONE(ddpm_forward)};
 const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK(sit),
 	.example = sit_example, .passes = MODEL_ONE(sit_forward)};
 const architecture gr__arch_dit = {"dit", "DiT", .build = dit_build, .free = sit_free,

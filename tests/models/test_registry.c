@@ -77,6 +77,7 @@ static const char *const small[][2] = {
 		"{\"input_size\": 8, \"hidden_size\": 8, \"num_heads\": 2, \"depth\": 2, "
 		"\"encoder_depth\": 1, \"z_dims\": [3, 4], \"projector_dim\": 5, \"qk_norm\": true}"},
 	{"dit", "{\"input_size\": 8, \"hidden_size\": 8, \"num_heads\": 2, \"depth\": 1}"},
+	{"ddpm", "{\"ch\": 8, \"ch_mult\": [1, 1], \"num_res_blocks\": 1, \"norm_groups\": 4}"},
 	{"song_unet",
 		"{\"img_resolution\": 8, \"model_channels\": 8, \"channel_mult\": [1, 1], \"num_blocks\": "
 		"1}"},

@@ -94,3 +94,9 @@ Test(variants, edm)
 	check("edm_dhariwal");
 	check("song_unet");
 }
+
+Test(variants, ddpm)
+{
+	check("ddpm");
+	check("ddpm_plain");
+}

@@ -275,6 +275,50 @@ def unet(w, c, x, t, labels, context):
     return {"y": w.conv(h, "out.2", c["out_channels"])}
 
 
+def ddpm(w, c, x, t):
+    ch, levels, groups = c["ch"], len(c["ch_mult"]), c["norm_groups"]
+    half = ch // 2
+    f = torch.exp(-math.log(10000.0) * torch.arange(half) / (half - 1))
+    e = torch.cat([torch.sin(t[:, None] * f), torch.cos(t[:, None] * f)], -1)
+    e = w.linear(F.silu(w.linear(e, "temb.dense.0", 4 * ch)), "temb.dense.1", 4 * ch)
+
+    def res(h, name, out):
+        a = w.conv(F.silu(w.group_norm(h, name + ".norm1", groups, 1e-6)), name + ".conv1", out)
+        a = a + w.linear(F.silu(e), name + ".temb_proj", out)[:, :, None, None]
+        a = w.conv(F.silu(w.group_norm(a, name + ".norm2", groups, 1e-6)), name + ".conv2", out)
+        return a + (h if h.shape[1] == out else w.conv(h, name + ".nin_shortcut", out, k=1))
+
+    def pair(h, name, level, i):
+        h = res(h, name + "block.%d" % i, ch * c["ch_mult"][level])
+        if c["resolution"] >> level in c["attn_resolutions"]:
+            h = vae_attention(w, h, name + "attn.%d" % i, "vanilla", groups)
+        return h
+
+    skips = [w.conv(x, "conv_in", ch)]
+    for level in range(levels):
+        name = "down.%d." % level
+        for i in range(c["num_res_blocks"]):
+            skips.append(pair(skips[-1], name, level, i))
+        if level + 1 < levels and c["resamp_with_conv"]:
+            h = F.pad(skips[-1], (0, 1, 0, 1))
+            skips.append(w.conv(h, name + "downsample.conv", h.shape[1], 3, 2, 0))
+        elif level + 1 < levels:
+            skips.append(F.avg_pool2d(skips[-1], 2))
+    h = res(skips[-1], "mid.block_1", skips[-1].shape[1])
+    h = vae_attention(w, h, "mid.attn_1", "vanilla", groups)
+    h = res(h, "mid.block_2", h.shape[1])
+    for level in reversed(range(levels)):
+        name = "up.%d." % level
+        for i in range(c["num_res_blocks"] + 1):
+            h = pair(torch.cat([h, skips.pop()], 1), name, level, i)
+        if level > 0:
+            h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            if c["resamp_with_conv"]:
+                h = w.conv(h, name + "upsample.conv", h.shape[1])
+    h = F.silu(w.group_norm(h, "norm_out", groups, 1e-6))
+    return {"y": w.conv(h, "conv_out", c["out_ch"])}
+
+
 def write_vit(name, height, width, **options):
     c = {"arch": "dinov2", "img_size": 20, "patch_size": 4, "embed_dim": 16, "depth": 2,
          "num_heads": 2, "mlp_ratio": 4, "init_values": 1.0, "num_register_tokens": 0,
@@ -324,6 +368,16 @@ def write_unet(name, **options):
     write(name, c, w, out | extra | {"x": x.detach(), "t": t, "grad_x": grad})
 
 
+def write_ddpm(name, **options):
+    c = {"arch": "ddpm", "resolution": 16, "in_channels": 3, "out_ch": 3, "ch": 4,
+         "ch_mult": [1, 2], "num_res_blocks": 1, "attn_resolutions": [8], "norm_groups": 2,
+         "resamp_with_conv": True} | options
+    w = Weights(7)
+    x, t = torch.randn(2, 3, 8, 12), torch.tensor([3.0, 712.5])
+    out, grad = differentiate(lambda x: ddpm(w, c, x, t), x, "y", "r")
+    write(name, c, w, out | {"x": x.detach(), "t": t, "grad_x": grad})
+
+
 def main():
     torch.manual_seed(0)
     write_vit("vit_offset", 16, 28)
@@ -345,6 +399,9 @@ def main():
     write_unet("ldm_deep", **(LATENT | {"transformer_depth": 2}))
     write_unet("ldm_linear", **(LATENT | {"use_linear_in_transformer": True, "num_head_channels": 4,
                                           "legacy": False, "use_scale_shift_norm": True}))
+    write_ddpm("ddpm")
+    write_ddpm("ddpm_plain", resamp_with_conv=False, attn_resolutions=[], num_res_blocks=2,
+               out_ch=6, ch_mult=[1, 1, 1])
 
 
 if __name__ == "__main__":
