@@ -369,6 +369,8 @@ static gr_status prepare(job *j)
 		status = gr__prior_find(r->prior_folder, sizeof r->prior_folder, r->config.prior);
 	if (status == GR_OK)
 		status = gr_prior_open(&j->prior, r->prior_folder);
+	if (status == GR_OK && j->opts->recompute)
+		status = gr_prior_set_recompute(j->prior, true);
 	snprintf(weights, sizeof weights, "%s/weights.safetensors", r->prior_folder);
 	if (status == GR_OK)
 		status = gr_sha256_file(weights, r->weights_sha);

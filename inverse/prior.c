@@ -67,6 +67,17 @@ void gr_prior_free(gr_prior *p)
 	gr_free(p);
 }
 
+gr_status gr_prior_set_recompute(gr_prior *p, bool on)
+{
+	if (!p)
+		return gr_failed() ? gr_error_code() : gr_error_set(GR_EARG, "prior: it is NULL");
+	if (!p->table.set_recompute)
+		return gr_error_set(GR_EUNSUPPORTED, "prior %s: it has no stages to run again",
+			p->table.name);
+	p->table.set_recompute(p->self, on);
+	return GR_OK;
+}
+
 const char *gr_prior_name(const gr_prior *p)
 {
 	return p ? p->table.name : NULL;

@@ -27,6 +27,11 @@ static void unet_free(void *self)
 	gr_unet_free(self);
 }
 
+static void unet_set_recompute(void *self, bool on)
+{
+	gr_unet_set_recompute(self, on);
+}
+
 static gr_status unet_predict(void *self, const gr_prior *p, gr_prior_call *call)
 {
 	const gr_unet *net = self;
@@ -53,7 +58,8 @@ gr_prior *gr_prior_unet_new(gr_unet *net, const gr_prior_opts *opts)
 {
 	static const gr_prior_table table = {.name = "unet",
 		.predict = unet_predict,
-		.free = unet_free};
+		.free = unet_free,
+		.set_recompute = unet_set_recompute};
 	const gr_unet_config *config = net ? gr_unet_get_config(net) : NULL;
 	gr_status status = GR_OK;
 	if (!config)

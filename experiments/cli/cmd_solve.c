@@ -34,6 +34,10 @@ static int parse(solve_flags *f, int argc, char **argv)
 		{"limit", GR_ARG_INT, "0", "take this many images at most, 0 for all", &c->limit},
 		{"config", GR_ARG_STRING, NULL, "run again what this config.json says", &f->config_path},
 		{"batch", GR_ARG_INT, "32", "samples worked on at a time; changes no result", &o->chunk},
+		{"recompute", GR_ARG_FLAG, NULL,
+			"less memory, more time: run the network's stages again for gradients; changes no "
+			"result",
+			&o->recompute},
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
 		{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
 		{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},

@@ -199,6 +199,7 @@ static gr_status prepare(run_state *s, train_options *o)
 		return gr_error_code();
 	if (!s->config || !s->identity)
 		return gr_error_set(GR_EMEM, "out of memory");
+	gr_unet_set_recompute(s->net, o->recompute);
 	status = gr_module_init(gr_unet_module(s->net), gr_key_fold_name(key, "init"));
 	if (status)
 		return status;
@@ -298,6 +299,10 @@ int gr_cmd_train(int argc, char **argv)
 		{"checkpoint-every", GR_ARG_INT, "500", "steps between checkpoints", &o.checkpoint_every},
 		{"checkpoint-minutes", GR_ARG_DOUBLE, "10", "and at most so long", &o.checkpoint_minutes},
 		{"sample-every", GR_ARG_INT, NULL, "steps between sample grids, 0: none", &o.sample_every},
+		{"recompute", GR_ARG_FLAG, NULL,
+			"less memory, more time: run the network's stages again for gradients; changes no "
+			"result",
+			&o.recompute},
 		{"threads", GR_ARG_INT, NULL, "threads, 0: all cores", &o.threads},
 	};
 	const gr_command command = {

@@ -18,7 +18,7 @@ typedef struct train_options {
 	double epochs, lr, clip, weight_decay, ema, checkpoint_minutes;
 	int64_t steps, batch, warmup, seed, base, blocks, groups, head_channels, image_size, limit;
 	int64_t checkpoint_every, sample_every, threads;
-	bool flip, resume;
+	bool flip, resume, recompute;
 	/* derived */
 	gr_unet_config unet;
 	gr_lr_opts rate;

@@ -31,7 +31,8 @@ typedef struct gr_restore_opts {
 	const char *output;
 	bool resume;
 	bool quiet;
-	int64_t chunk; /* samples at a time; default 32 */
+	int64_t chunk;  /* samples at a time; default 32 */
+	bool recompute; /* gradients run the network's stages again */
 } gr_restore_opts;
 
 /* Scores of one method on one image; NaN where a score has no meaning. */

@@ -1,8 +1,9 @@
 /*
  * What running a U-Net's stages again costs and saves: gradients to the parameters of an ADM U-Net
  * (64x64, width 64, mult 1 2 3 4, two residual blocks a level, attention at 16 and 8), plain and
- * recomputed in turns; the ratio of times is the median over the pairs. Activations are the bytes that a forward pass leaves in use; the peak is that
- * of a whole step, above what is there between steps. Fails where a gradient differs in a bit.
+ * recomputed in turns; the ratio of times is the median over the pairs. Activations are the bytes
+ * that a forward pass leaves in use; the peak is that of a whole step, above what is there between
+ * steps. Fails where a gradient differs in a bit.
  * Usage: bench_checkpoint [batch] [repeats]
  */
 #define _POSIX_C_SOURCE 200809L

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A reconstruction does not depend on its companions, on how many are worked on at a time, nor on
-# the number of threads: the same PNGs and scores to the byte.
+# A reconstruction does not depend on its companions, on how many are worked on at a time, on the
+# number of threads, nor on what is run again for gradients: the same PNGs and scores to the byte.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -16,7 +16,8 @@ solve() { # output, then options
 solve "$dir/all" --input "$dir/in" --threads 2
 solve "$dir/threads" --input "$dir/in" --threads 1
 solve "$dir/small" --input "$dir/in" --batch 3
-for other in threads small; do
+solve "$dir/again" --input "$dir/in" --recompute
+for other in threads small again; do
 	diff -r "$dir/all/images" "$dir/$other/images"
 	cmp "$dir/all/metrics.csv" "$dir/$other/metrics.csv"
 	cmp "$dir/all/panel.png" "$dir/$other/panel.png"
@@ -29,6 +30,6 @@ for file in "$dir/one/images/$last"_*.png; do
 done
 
 # The configuration that a run wrote makes it again.
-"$GRADUS" solve --config "$dir/all/config.json" --quiet --output "$dir/again" >/dev/null
-diff -r -x run.json "$dir/all" "$dir/again"
+"$GRADUS" solve --config "$dir/all/config.json" --quiet --output "$dir/config" >/dev/null
+diff -r -x run.json "$dir/all" "$dir/config"
 echo "solve_same: ok"

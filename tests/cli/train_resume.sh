@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A training run that is killed (kill -9) in the middle and resumed leaves the same files, byte for
-# byte, as one that was left alone; an interrupted one says so with exit code 130.
+# byte, as one that was left alone, and so does one that recomputes; an interrupted one says so with
+# exit code 130.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -78,5 +79,11 @@ wait $program || code=$?
 train term --resume --sample-every 30 || fail "resuming after SIGTERM failed"
 cmp "$work/whole/weights.safetensors" "$work/term/weights.safetensors" || fail "weights differ"
 [ -s "$work/term/samples-00000040.png" ] || fail "no samples were drawn"
+
+# Memory for time: stages that run again give the same weights, and the folder says nothing of it.
+train again --recompute || fail "the recomputing run failed"
+for file in "$work"/whole/*; do
+	cmp "$file" "$work/again/$(basename "$file")" || fail "$(basename "$file") differs, recomputed"
+done
 
 echo "train_resume: $(ls "$work/whole" | wc -l) files equal"

@@ -87,6 +87,9 @@ Test(prior, own_table)
 		gr_tensor *image = gr_zeros(GR_F32, GR_DIMS(1, 1, 2, 2));
 		cr_expect_eq(gr_prior_decode(p, image), image);
 		cr_expect_eq(gr_prior_encode(p, image), image);
+		gr_status status = gr_prior_set_recompute(p, true);
+		cr_expect_eq(status, GR_EUNSUPPORTED);
+		gr_error_clear();
 		gr_prior_free(p);
 		cr_expect_eq(self, what + 1);
 	}

@@ -94,6 +94,23 @@ Test(prior_unet, folder)
 	remove_folder(dir);
 }
 
+Test(prior_unet, recomputed_gradients_are_the_same_bits)
+{
+	gr_prior *p = gr_prior_unet_new(tiny_unet(3),
+		GR_OPTS(gr_prior_opts, .channels = 3, .height = 16, .width = 16));
+	gr_tensor *x = gr_watch(nn_normal(1, GR_F32, GR_DIMS(2, 3, 16, 16))), *g[2];
+	gr_tensor *c = nn_normal(2, GR_F32, GR_DIMS(2, 3, 16, 16));
+	for (int k = 0; k < 2; k++) {
+		gr_status status = gr_prior_set_recompute(p, k == 1);
+		cr_assert_eq(status, GR_OK);
+		gr_tensor *eps = predicted(p, x);
+		status = gr_grad(&g[k], eps, 1, &x, GR_OPTS(gr_grad_opts, .cotangent = c));
+		cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+	}
+	cr_expect(nn_same_bits(g[0], g[1]));
+	gr_prior_free(p);
+}
+
 Test(prior_unet, learned_variance)
 {
 	gr_unet *net = tiny_unet(6);

@@ -45,6 +45,7 @@ typedef struct gr_prior_table {
 	gr_tensor *(*encode)(void *self, gr_tensor *image); /* NULL: the state is the image */
 	gr_tensor *(*decode)(void *self, gr_tensor *state);
 	void (*free)(void *self);
+	void (*set_recompute)(void *self, bool on); /* see gr_prior_set_recompute() */
 } gr_prior_table;
 
 typedef struct gr_prior_opts {
@@ -80,6 +81,10 @@ typedef struct gr_gaussian_opts {
 /* x_0 ~ N(m, C): its eps is exact, in f32 and f64. eps = sqrt(1-A) (A C + (1-A) I)^-1 (x_t -
  * sqrt(A) m). */
 GR_API gr_prior *gr_prior_gaussian_new(const gr_gaussian_opts *gaussian, const gr_prior_opts *opts);
+
+/* Memory for time: while on, gradients through a network run its stages again instead of keeping
+ * what they compute (gradus/recompute.h). The same bits. GR_EUNSUPPORTED where there are none. */
+GR_API gr_status gr_prior_set_recompute(gr_prior *p, bool on);
 
 /* Reading the prior. Dims are C, H, W of the state. */
 GR_API const char *gr_prior_name(const gr_prior *p);
