@@ -30,6 +30,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_song_unet,
 	&gr__arch_dhariwal_unet,
 	&gr__arch_edm,
+	&gr__arch_clip_text,
 	&gr__arch_lpips,
 };
 
@@ -162,13 +163,15 @@ static gr_status run_pass(const gr_model *m, const model_pass *p, const gr_archi
 	gr_archive *out)
 {
 	const gr_dtype dtype = gr_module_dtype(m->arch->module(m->net));
-	gr_tensor *x = gr_cast(gr_archive_find(in, p->x), dtype), *g = NULL;
-	gr_tensor *r = grad ? gr_archive_find(in, p->r) : NULL;
+	gr_tensor *x = gr_archive_find(in, p->x), *g = NULL;
+	gr_tensor *r = grad && p->r != NULL ? gr_archive_find(in, p->r) : NULL;
+	if (p->r != NULL)
+		x = gr_cast(x, dtype);
 	if (r != NULL) {
 		r = gr_cast(r, dtype);
 		x = gr_watch(x);
 	}
-	gr_tensor *y = x == NULL ? NULL : p->forward(m->net, in, x, out);
+	gr_tensor *y = x == NULL && !p->optional ? NULL : p->forward(m->net, in, x, out);
 	if (y == NULL)
 		return gr_error_code();
 	gr_status status = gr_archive_add(out, p->y, gr_stop_gradient(y));
@@ -181,8 +184,11 @@ gr_status gr_model_run(const gr_model *m, const gr_archive *in, bool grad, gr_ar
 {
 	const model_pass *p = m->arch->passes;
 	int done = 0;
+	bool any = false;
+	for (int i = 0; i < MODEL_PASSES_MAX && p[i].x != NULL; i++)
+		any = any || gr_archive_find(in, p[i].x) != NULL;
 	for (int i = 0; i < MODEL_PASSES_MAX && p[i].x != NULL; i++) {
-		if (gr_archive_find(in, p[i].x) == NULL)
+		if (gr_archive_find(in, p[i].x) == NULL && (any || !p[i].optional))
 			continue;
 		gr_scope_begin();
 		gr_status status = run_pass(m, &p[i], in, grad, out);

@@ -1,12 +1,15 @@
 /*
- * Rows of the table of architectures: networks that describe images.
+ * Rows of the table of architectures: networks that describe images and words.
  */
+#include "gradus/clip_text.h"
 #include "gradus/lpips.h"
 #include "gradus/ops.h"
 #include "gradus/vit.h"
 #include "registry_priv.h"
 
 DEFINE_NETWORK(vit)
+DEFINE_NETWORK(clip_text)
+DEFINE_NETWORK_LOAD(clip_text)
 DEFINE_NETWORK(lpips)
 DEFINE_NETWORK_LOAD(lpips)
 
@@ -45,6 +48,29 @@ static gr_status vit_load(void *net, const gr_tensorfile *f)
 	return gr_module_load_file(gr_vit_module(net), f, &opts);
 }
 
+static gr_tensor *clip_text_forward(const void *net, const gr_archive *in, gr_tensor *ids,
+	gr_archive *out)
+{
+	(void)in, (void)out;
+	return gr_clip_text_forward(net, ids != NULL ? ids : gr_clip_text_null(net, 1));
+}
+
+static gr_tensor *clip_text_embedded(const void *net, const gr_archive *in, gr_tensor *x,
+	gr_archive *out)
+{
+	(void)in, (void)out;
+	return gr_clip_text_embedded(net, x);
+}
+
+/* The null prompt, whatever the size. */
+static gr_status clip_text_example(const void *net, int64_t h, int64_t w, gr_key key,
+	gr_archive *in)
+{
+	gr_tensor *ids = gr_clip_text_null(net, 1);
+	(void)h, (void)w, (void)key;
+	return ids == NULL ? gr_error_code() : gr_archive_add(in, "ids", ids);
+}
+
 static gr_tensor *lpips_forward(const void *net, const gr_archive *in, gr_tensor *x,
 	gr_archive *out)
 {
@@ -65,6 +91,11 @@ const architecture gr__arch_dinov2 = {"dinov2", "DINOv2 vision transformer", NET
 const architecture gr__arch_dino = {"dino", "DINO vision transformer", .build = dino_build,
 	.free = vit_free, .module = vit_module, .example = vit_example,
 	.passes = MODEL_ONE(vit_forward), .load = vit_load};
+const architecture gr__arch_clip_text = {"clip_text", "text encoder of CLIP and OpenCLIP",
+	NETWORK(clip_text), .example = clip_text_example,
+	.passes = {{"ids", "y", NULL, NULL, clip_text_forward, true},
+		{"embeddings", "y", "r", "grad_embeddings", clip_text_embedded, false}},
+	.load = clip_text_load};
 const architecture gr__arch_lpips = {"lpips", "LPIPS, a perceptual distance", NETWORK(lpips),
 	.example = lpips_example, .passes = MODEL_ONE(lpips_forward), .load = lpips_load,
 	.many_files = true};

@@ -18,8 +18,9 @@ typedef gr_tensor *model_forward(const void *net, const gr_archive *in, gr_tenso
 	gr_archive *out);
 
 typedef struct model_pass {
-	const char *x, *y, *r, *grad;
+	const char *x, *y, *r, *grad; /* r NULL: x is an index, there is no gradient in it */
 	model_forward *forward;
+	bool optional; /* x may be NULL, if no pass has an input */
 } model_pass;
 
 typedef struct architecture {
@@ -42,7 +43,7 @@ extern const architecture gr__arch_adm, gr__arch_ldm_unet, gr__arch_sit, gr__arc
 /* registry_coders.c */
 extern const architecture gr__arch_autoencoder_kl, gr__arch_vqmodel, gr__arch_taesd;
 /* registry_features.c */
-extern const architecture gr__arch_dinov2, gr__arch_dino, gr__arch_lpips;
+extern const architecture gr__arch_dinov2, gr__arch_dino, gr__arch_lpips, gr__arch_clip_text;
 
 /* Build by `new` from the configuration that `from_json` reads. */
 #define DEFINE_NETWORK(name) \
@@ -77,14 +78,14 @@ extern const architecture gr__arch_dinov2, gr__arch_dino, gr__arch_lpips;
 #define MODEL_ONE(forward) \
 	{ \
 		{ \
-			"x", "y", "r", "grad_x", forward \
+			"x", "y", "r", "grad_x", forward, false \
 		} \
 	}
 #define MODEL_CODER(latent, encode, decode) \
 	{ \
-		{"x", latent, "r_" latent, "grad_x", encode}, \
+		{"x", latent, "r_" latent, "grad_x", encode, false}, \
 		{ \
-			"z", "y", "r", "grad_z", decode \
+			"z", "y", "r", "grad_z", decode, false \
 		} \
 	}
 
