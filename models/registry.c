@@ -152,9 +152,6 @@ gr_status gr_model_load(gr_model *m, const gr_tensorfile *f, const char *child)
 		opts.only = part;
 		opts.place = gr_keymap_place;
 		opts.map = &map;
-	} else if (m->arch->inside != NULL && gr__registry_has(f, m->arch->inside)) {
-		opts.prefix = m->arch->inside;
-		opts.allow_unexpected = true; /* losses */
 	}
 	return gr_module_load_file(gr_model_module(m), f, &opts);
 }

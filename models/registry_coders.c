@@ -7,7 +7,9 @@
 #include "registry_priv.h"
 
 DEFINE_NETWORK(vae)
+DEFINE_NETWORK_LOAD(vae)
 DEFINE_NETWORK(vqmodel)
+DEFINE_NETWORK_LOAD(vqmodel)
 DEFINE_NETWORK(taesd)
 
 static gr_tensor *vae_encode(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
@@ -82,10 +84,10 @@ static gr_status taesd_example(const void *net, int64_t h, int64_t w, gr_key key
 
 const architecture gr__arch_autoencoder_kl = {"autoencoder_kl",
 	"KL autoencoder of latent and Stable Diffusion", NETWORK(vae), .example = vae_example,
-	.passes = MODEL_CODER("moments", vae_encode, vae_decode), .inside = "first_stage_model."};
+	.passes = MODEL_CODER("moments", vae_encode, vae_decode), .load = vae_load};
 const architecture gr__arch_vqmodel = {"vqmodel",
 	"vector-quantised autoencoder of latent diffusion", NETWORK(vqmodel),
 	.example = vqmodel_example, .passes = MODEL_CODER("latent", vqmodel_encode, vqmodel_decode),
-	.inside = "first_stage_model."};
+	.load = vqmodel_load};
 const architecture gr__arch_taesd = {"taesd", "tiny autoencoder (TAESD, TAEF)", NETWORK(taesd),
 	.example = taesd_example, .passes = MODEL_CODER("latent", taesd_encode, taesd_decode)};

@@ -11,6 +11,7 @@
 #define CONTEXT_TOKENS 77 /* of an example */
 
 DEFINE_NETWORK(unet)
+DEFINE_NETWORK_LOAD(unet)
 DEFINE_NETWORK(sit)
 DEFINE_NETWORK(ddpm)
 DEFINE_NETWORK_LIFE(edm)
@@ -142,10 +143,9 @@ static gr_status edm_example(const void *net, int64_t h, int64_t w, gr_key key, 
 }
 
 const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWORK(unet),
-	.example = unet_example, .passes = MODEL_ONE(unet_forward)};
+	.example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load};
 const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable Diffusion",
-	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward),
-	.inside = "model.diffusion_model."};
+	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load};
 const architecture gr__arch_ddpm = {"ddpm", "DDPM U-Net (CelebA-HQ 256)", NETWORK(ddpm),
 	.example = ddpm_example, .passes = MODEL_ONE(ddpm_forward)};
 const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK(sit),

@@ -31,7 +31,6 @@ typedef struct architecture {
 	/* Inputs of one sample of this size. */
 	gr_status (*example)(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in);
 	model_pass passes[MODEL_PASSES_MAX];
-	const char *inside; /* the prefix of its names in a checkpoint of the whole, or NULL */
 	/* Values from a file whose keys may be other than the names; NULL: they are not. */
 	gr_status (*load)(void *net, const gr_tensorfile *f);
 	bool many_files; /* load takes a part of the values if the file has no more */

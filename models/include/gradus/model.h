@@ -32,9 +32,9 @@ GR_API gr_module *gr_model_module(gr_model *m);
 /* The name it was built by; static storage. */
 GR_API const char *gr_model_name(const gr_model *m);
 
-/* Values of all parameters from a file, under the reference's names: alone, inside a checkpoint of
- * the whole ("model.diffusion_model.", "first_stage_model."), or Hugging Face's for DINOv2. With
- * `child`, those below that module only, whose own name the file leaves out (TAESD's "encoder"). */
+/* Values of all parameters from a file, under any of the names that docs/models.md lists for the
+ * network, alone or inside a checkpoint of the whole. With `child`, those below that module only,
+ * whose own name the file leaves out (TAESD's "encoder"). */
 GR_API GR_MUST_USE gr_status gr_model_load(gr_model *m, const gr_tensorfile *f, const char *child);
 
 /*

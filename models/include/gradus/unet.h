@@ -77,6 +77,10 @@ GR_API GR_MUST_USE gr_status gr_unet_config_from_json(gr_unet_config *out, const
 /* Write it as such an object; errors stay in the stream. */
 GR_API void gr_unet_config_write_json(FILE *stream, const gr_unet_config *config);
 
+/* All values from a file: the network alone under the names of its reference or of diffusers, or a
+ * checkpoint of the whole, of which averaged weights ("model_ema.") are preferred. */
+GR_API GR_MUST_USE gr_status gr_unet_load(gr_unet *u, const gr_tensorfile *f);
+
 /* x [N,C,H,W], t [N] (fractions allowed, 0..999 for the public models), labels i64 [N] or NULL ->
  * [N,out_channels,H,W]. GR_EARG when labels do not go with the configuration. */
 GR_API gr_tensor *gr_unet_forward(const gr_unet *u, gr_tensor *x, gr_tensor *t, gr_tensor *labels);

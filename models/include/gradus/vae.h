@@ -70,6 +70,10 @@ GR_API const gr_vae_config *gr_vae_get_config(const gr_vae *v);
  * embed_dim or in an object of that name. null means the default; an unknown member is GR_EFORMAT. */
 GR_API GR_MUST_USE gr_status gr_vae_config_from_json(gr_vae_config *out, const gr_json *object);
 
+/* All values from a file: the autoencoder alone under the names of its reference or of diffusers, or
+ * a checkpoint of the whole ("first_stage_model."). */
+GR_API GR_MUST_USE gr_status gr_vae_load(gr_vae *v, const gr_tensorfile *f);
+
 /* Mean and log-variance of the posterior, unscaled. x [N,C,H,W] -> [N,2 embed_dim,H/f,W/f] */
 GR_API gr_tensor *gr_vae_moments(const gr_vae *v, gr_tensor *x);
 /* scale_factor (mean + exp(logvar / 2) n), logvar clamped to -30..20, n ~ N(0, I) of sample i by

@@ -39,6 +39,10 @@ GR_API const gr_vqmodel_config *gr_vqmodel_get_config(const gr_vqmodel *v);
 GR_API GR_MUST_USE gr_status gr_vqmodel_config_from_json(gr_vqmodel_config *out,
 	const gr_json *object);
 
+/* All values from a file: the autoencoder alone under the names of its reference or of diffusers, or
+ * a checkpoint of the whole ("first_stage_model."). */
+GR_API GR_MUST_USE gr_status gr_vqmodel_load(gr_vqmodel *v, const gr_tensorfile *f);
+
 /* Not quantised: what latent diffusion works on. x [N,C,H,W] -> [N,E,h,w] */
 GR_API gr_tensor *gr_vqmodel_encode(const gr_vqmodel *v, gr_tensor *x);
 /* Every vector over the channels becomes the nearest code, the first among equals; the gradient
