@@ -1,7 +1,8 @@
 /*
  * Convolution and its adjoint in x, both reduced to the one form that conv_forward.c computes.
  * The weight gradient is in conv_wgrad.c. Here also the choice: bfloat16 where it is asked for,
- * Winograd's algorithm where it is faster, else the direct kernels.
+ * Winograd's algorithm where it is faster, a matrix product where that is all, else the direct
+ * kernels.
  */
 #include "conv.h"
 
@@ -143,8 +144,19 @@ static gr_status run_f32(const gr_conv_low *l, const float *x, const float *w, c
 		gr__conv_algorithm = "winograd";
 		return gr__conv_winograd_run(l, x, w, bias, y);
 	}
+	if (gr__conv_is_pointwise(l)) {
+		gr__conv_algorithm = "product";
+		return gr__conv_pointwise_run_f32(l, x, w, bias, y);
+	}
 	gr__conv_algorithm = "direct";
 	return gr__conv_low_run_f32(l, x, w, bias, y);
+}
+
+static gr_status run_f64(const gr_conv_low *l, const double *x, const double *w, const double *bias,
+	double *y)
+{
+	return gr__conv_is_pointwise(l) ? gr__conv_pointwise_run_f64(l, x, w, bias, y)
+									: gr__conv_low_run_f64(l, x, w, bias, y);
 }
 
 gr_status gr__conv_forward_f32(const gr_conv_geom *g, const float *x, const float *w,
@@ -158,7 +170,7 @@ gr_status gr__conv_forward_f64(const gr_conv_geom *g, const double *x, const dou
 	const double *bias, double *y)
 {
 	const gr_conv_low l = lower_forward(g);
-	return gr__conv_low_run_f64(&l, x, w, bias, y);
+	return run_f64(&l, x, w, bias, y);
 }
 
 gr_status gr__conv_input_grad_f32(const gr_conv_geom *g, const float *gy, const float *w, float *gx)
@@ -181,7 +193,7 @@ gr_status gr__conv_input_grad_f64(const gr_conv_geom *g, const double *gy, const
 		for (int64_t b = 0; b < g->stride_w && b < g->w; b++) {
 			const gr_conv_low l = lower_phase(g, a, b);
 			const gr_status status =
-				gr__conv_low_run_f64(&l, gy, w + phase_weight(g, a, b), NULL, gx + a * g->w + b);
+				run_f64(&l, gy, w + phase_weight(g, a, b), NULL, gx + a * g->w + b);
 			if (status != GR_OK)
 				return status;
 		}
@@ -199,6 +211,10 @@ gr_status gr__conv_weight_grad_f32(const gr_conv_geom *g, const float *gy, const
 		gr__conv_algorithm = "winograd";
 		return gr__conv_winograd_weight_grad(g, gy, x, gw);
 	}
+	if (gr__conv_is_pointwise_product(g)) {
+		gr__conv_algorithm = "product";
+		return gr__conv_pointwise_weight_grad_f32(g, gy, x, gw);
+	}
 	gr__conv_algorithm = "direct";
 	return gr__conv_low_weight_grad_f32(g, gy, x, gw);
 }
@@ -206,5 +222,7 @@ gr_status gr__conv_weight_grad_f32(const gr_conv_geom *g, const float *gy, const
 gr_status gr__conv_weight_grad_f64(const gr_conv_geom *g, const double *gy, const double *x,
 	double *gw)
 {
+	if (gr__conv_is_pointwise_product(g))
+		return gr__conv_pointwise_weight_grad_f64(g, gy, x, gw);
 	return gr__conv_low_weight_grad_f64(g, gy, x, gw);
 }

@@ -44,7 +44,6 @@ static void for_tasks(int64_t n, int64_t work, void (*fn)(int64_t i, void *ctx),
 
 typedef struct conv_plan {
 	const gr_conv_low *l;
-	bool direct; /* 1x1, dense: rows of x_col are planes of x */
 	int64_t blocks;
 	int64_t cb;       /* input channels of a block */
 	int64_t co_round; /* output channels rounded up to whole panels */
@@ -68,9 +67,8 @@ static void make_plan(conv_plan *p, const gr_conv_low *l, int64_t mr, int64_t li
 	const int64_t taps = max64(1, l->nr * l->ns);
 	const int64_t blocks = max64(1, ceil_div(l->ci * taps, GR_GEMM_KC));
 	p->l = l;
-	p->direct = l->nr == 1 && l->ns == 1 && l->sh == 1 && l->sw == 1 && l->r0 == 0 && l->s0 == 0 &&
-		l->hi == l->ho && l->wi == l->wo;
-	p->cb = max64(1, ceil_div(l->ci, blocks));
+	/* Without taps in the order of a matrix product: conv_pointwise.c gives the same bits. */
+	p->cb = taps == 1 ? min64(max64(1, l->ci), GR_GEMM_KC) : max64(1, ceil_div(l->ci, blocks));
 	p->blocks = ceil_div(l->ci, p->cb);
 	p->co_round = ceil_div(l->co, mr) * mr;
 	p->cols = min64(l->wo, TILE_PIXELS);
@@ -100,8 +98,7 @@ static void fill_offsets(const conv_plan *p, int64_t *off)
 			for (int64_t s = 0; s < l->ns; s++) {
 				const int64_t row = r * l->dr - p->r_min;
 				const int64_t q = row % l->sh * p->q_rows + row / l->sh;
-				*off++ =
-					p->direct ? c * l->hi * l->wi : c * p->c_stride + s * p->s_stride + q * p->cols;
+				*off++ = c * p->c_stride + s * p->s_stride + q * p->cols;
 			}
 }
 

@@ -106,15 +106,10 @@ static void FN(
 	for (int64_t c0 = 0; c0 == 0 || c0 < l->ci; c0 += p->cb) {
 		const int64_t cb = min64(p->cb, l->ci - c0);
 		const int64_t kc = cb * taps;
-		const T *b = buffer;
-		if (p->direct)
-			b = run->x + ((t->sample * l->groups + t->group) * l->ci + c0) * l->hi * l->wi +
-				t->i0 * l->wi + t->j0;
-		else
-			FN(pack_tile)(run, t, c0, cb, buffer);
+		FN(pack_tile)(run, t, c0, cb, buffer);
 		/* With columns tiled a tile is one row, so its pixels lie together in the buffer too. */
 		run->kern->block_off(t->co, t->rows * t->cols, kc,
-			wg + c0 * taps * p->co_round + t->o0 * kc, b, run->off, y, y_plane, bias, c0 > 0);
+			wg + c0 * taps * p->co_round + t->o0 * kc, buffer, run->off, y, y_plane, bias, c0 > 0);
 	}
 }
 
@@ -166,7 +161,7 @@ gr_status FN(gr__conv_low_run)(const gr_conv_low *l, const T *x, const T *w, con
 	int64_t *off = gr__pool_alloc((size_t)(p->cb * taps) * sizeof(int64_t) + 64);
 	run.off = off;
 	const int64_t tasks = l->n * l->groups * p->row_tiles * p->col_tiles * p->co_parts;
-	const int64_t slot = p->aside + (p->direct ? 0 : p->cb * p->c_stride);
+	const int64_t slot = p->aside + p->cb * p->c_stride;
 	gr_status status = run.wpack && off ? GR_OK : GR_EMEM;
 	if (status == GR_OK)
 		status = gr__slots_open(&run.slots, tasks, (size_t)slot * sizeof(T));

@@ -10,6 +10,8 @@
 #ifndef GR_KERN_CONV_PRIV_H
 #define GR_KERN_CONV_PRIV_H
 
+#include <stdbool.h>
+
 #include "conv.h"
 
 typedef struct gr_conv_low {
@@ -43,6 +45,18 @@ gr_status gr__conv_low_run_f32(const gr_conv_low *l, const float *x, const float
 	const float *bias, float *y);
 gr_status gr__conv_low_run_f64(const gr_conv_low *l, const double *x, const double *w,
 	const double *bias, double *y);
+
+/* conv_pointwise.c: 1x1 that moves nothing, one group; the weight gradient of one sample. */
+bool gr__conv_is_pointwise(const gr_conv_low *l);
+gr_status gr__conv_pointwise_run_f32(const gr_conv_low *l, const float *x, const float *w,
+	const float *bias, float *y);
+gr_status gr__conv_pointwise_run_f64(const gr_conv_low *l, const double *x, const double *w,
+	const double *bias, double *y);
+bool gr__conv_is_pointwise_product(const gr_conv_geom *g);
+gr_status gr__conv_pointwise_weight_grad_f32(const gr_conv_geom *g, const float *gy, const float *x,
+	float *gw);
+gr_status gr__conv_pointwise_weight_grad_f64(const gr_conv_geom *g, const double *gy,
+	const double *x, double *gw);
 
 /* conv_wgrad.c; gr__conv_weight_grad_* of conv.h choose among this and the faster ways. */
 gr_status gr__conv_low_weight_grad_f32(const gr_conv_geom *g, const float *gy, const float *x,

@@ -199,16 +199,17 @@ static void FN(reduce_task)(int64_t channel, void *ctx)
 	/* The accumulator's run of a channel and a tap; with x_col all taps are one run, in order. */
 	const int64_t length = p->columns ? p->cg * p->taps : p->cg;
 	const int64_t runs = p->cg * p->taps / length;
-	const T *acc = run->acc + channel / p->kg * p->kg * p->cg * p->taps + channel % p->kg * length;
-	for (int64_t t = 0; t < runs; t++, acc += p->kg * length) {
-		T *gw = run->gw + channel * p->cg * p->taps + t;
-		for (int64_t i = 0; i < length; i++) {
-			T sum = acc[i];
-			for (int64_t part = 1; part < p->parts; part++)
-				sum += acc[part * all + i];
-			gw[i * runs] = sum;
+	T *acc = run->acc + channel / p->kg * p->kg * p->cg * p->taps + channel % p->kg * length;
+	for (int64_t t = 0; t < runs && p->parts > 1; t++) {
+		T *restrict sum = acc + t * p->kg * length;
+		for (int64_t part = 1; part < p->parts; part++) {
+			const T *restrict more = sum + part * all;
+			for (int64_t i = 0; i < length; i++)
+				sum[i] += more[i];
 		}
 	}
+	run->kern->transpose(runs, length, acc, p->kg * length, run->gw + channel * p->cg * p->taps,
+		runs);
 }
 
 gr_status FN(gr__conv_low_weight_grad)(const gr_conv_geom *g, const T *gy, const T *x, T *gw)

@@ -7,7 +7,8 @@
  * innermost, m [point][panel of k][tile][mr] and v [point][tile][c]; then for each of the 36 points
  * a product over the chunk's tiles is added to acc [point][k][c]. At the end acc is brought back to
  * 3x3. With few channels the chunks are cut into parts with an accumulator each, so that threads
- * rarely wait for one another. Every sum has one order, by shape.
+ * rarely wait for one another. Where all tiles fit one chunk, each task forms the products of some
+ * k and brings them back at once, from its cache. Every sum has one order, by shape.
  */
 #include "conv_winograd.h"
 
@@ -23,13 +24,14 @@
 #define L GR_WINO_LANES
 /* Tiles of a chunk: the depth of a product. */
 #define CHUNK_TILES 96
-/* Channels of gy in one product. */
+/* Channels of gy in one product; in a task that also brings its products back. */
 #define PRODUCT_CHANNELS 64
+#define BACK_CHANNELS 16
 /* Parts of the chunks that are summed apart, each by one thread; floats of their accumulators. */
 #define MAX_PARTS 8
 #define PART_LIMIT ((int64_t)1 << 20)
 /* Fewer tiles than this are not worth the accumulator, four times the size of the gradient. */
-#define TILES_WANTED 64
+#define TILES_WANTED 16
 
 typedef struct wgrad_run {
 	const gr_conv_geom *g;
@@ -38,20 +40,22 @@ typedef struct wgrad_run {
 	const float *gy;
 	const float *x;
 	float *gw;
-	float *acc; /* [part][point][k][c_round] */
+	float *acc; /* [part][point][k][c_round]; none with one chunk */
 	const int64_t *off;
 	int64_t down;
 	int64_t across;
 	int64_t rows; /* rows of tiles, counted through all samples */
 	int64_t most; /* of these in a chunk */
 	int64_t parts;
+	bool single;     /* one chunk */
 	int64_t c_round; /* floats from a tile of v, a filter of acc to the next */
 	int64_t m_point; /* from a point to the next */
 	int64_t v_point;
 	int64_t k_blocks;
 	int64_t c_blocks;
-	gr_slots
-		slots; /* of each task: a row of tiles, [line][pixel][16 channels]; then m, v if parts */
+	/* Of each task: a row of tiles, [line][pixel][16 channels]; then m, v if parts; of a single
+	 * chunk, acc of some k where that is more. */
+	gr_slots slots;
 } wgrad_run;
 
 typedef struct wgrad_chunk {
@@ -199,6 +203,35 @@ static void run_chunks(wgrad_run *run, float *m, float *v)
 	}
 }
 
+/* All of a single chunk for channels [16 task, 16 task + 16) of gy. */
+static void back_task(int64_t task, void *ctx)
+{
+	const wgrad_chunk *h = ctx;
+	wgrad_run *run = h->run;
+	const gr_conv_geom *g = run->g;
+	const int64_t k0 = task * BACK_CHANNELS;
+	const int64_t n = min64(BACK_CHANNELS, g->k - k0);
+	const int64_t point_size = BACK_CHANNELS * run->c_round;
+	float *acc = gr__slots_take(&run->slots);
+	for (int64_t point = 0; point < GR_WINO_POINTS; point++)
+		run->kern->block_off(n, g->c, h->tiles, h->m + point * run->m_point + k0 * h->tiles,
+			h->v + point * run->v_point, run->off, acc + point * point_size, run->c_round, NULL,
+			false);
+	for (int64_t k = 0; k < n; k++)
+		for (int64_t c = 0; c < g->c; c += L)
+			run->wino->filters(min64(L, g->c - c), acc + k * run->c_round + c, point_size,
+				run->gw + ((k0 + k) * g->c + c) * 9);
+	gr__slots_give(&run->slots, acc);
+}
+
+static void run_single(wgrad_run *run, float *m, float *v)
+{
+	wgrad_chunk h = {.run = run, .m = m, .v = v};
+	set_chunk(&h, 0, run->rows);
+	gr__par_for(transforms(&h), transform_task, &h);
+	gr__par_for(ceil_div(run->g->k, BACK_CHANNELS), back_task, &h);
+}
+
 /* Adds the accumulators of the other parts to the first, in order. */
 static void sum_task(int64_t row, void *ctx)
 {
@@ -242,11 +275,15 @@ static void make_plan(wgrad_run *run)
 	run->c_round = spread_stride(g->c, L);
 	run->k_blocks = ceil_div(g->k, L);
 	run->c_blocks = ceil_div(g->c, L);
+	const int64_t chunks = ceil_div(run->rows, run->most);
+	const int64_t fit = min64(MAX_PARTS, PART_LIMIT / acc_size(run)) / 2 * 2;
+	run->single = chunks == 1;
+	run->parts = run->single ? 1 : min64(round_up(chunks, 2), max64(1, fit));
+	/* Chunks of equal size, the same number in every part. */
+	run->most = ceil_div(run->rows, round_up(chunks, run->parts));
 	const int64_t tiles = run->most * run->across;
 	run->m_point = spread_stride(tiles * run->k_blocks * L, L);
 	run->v_point = spread_stride(tiles * run->c_round, L);
-	const int64_t fit = min64(MAX_PARTS, PART_LIMIT / acc_size(run)) / 2 * 2;
-	run->parts = min64(ceil_div(run->rows, run->most), max64(1, fit));
 }
 
 static float *floats(int64_t n)
@@ -267,25 +304,29 @@ gr_status gr__conv_winograd_weight_grad(const gr_conv_geom *g, const float *gy, 
 	const int64_t tiles = run.most * run.across;
 	const int64_t chunk = GR_WINO_POINTS * (run.m_point + run.v_point);
 	const int64_t tasks = run.parts > 1 ? run.parts : (run.k_blocks + run.c_blocks) * run.most;
-	const int64_t slot = line_size(&run) + (run.parts > 1 ? chunk : 0);
+	const int64_t back = run.single ? GR_WINO_POINTS * BACK_CHANNELS * run.c_round : 0;
+	const int64_t slot = max64(line_size(&run) + (run.parts > 1 ? chunk : 0), back);
 	float *shared = run.parts > 1 ? NULL : floats(chunk);
 	int64_t *off = gr__pool_alloc((size_t)tiles * sizeof(int64_t));
-	run.acc = floats(run.parts * acc_size(&run));
+	run.acc = run.single ? NULL : floats(run.parts * acc_size(&run));
 	run.off = off;
-	const bool fits = (run.parts > 1 || shared != NULL) && run.acc != NULL && off != NULL;
+	const bool fits = (run.parts > 1 || shared != NULL) && (run.single || run.acc != NULL) && off;
 	gr_status status = fits ? GR_OK : GR_EMEM;
 	if (status == GR_OK)
 		status = gr__slots_open(&run.slots, tasks, (size_t)slot * sizeof(float));
 	if (status == GR_OK) {
 		for (int64_t t = 0; t < tiles; t++)
 			off[t] = t * run.c_round;
-		if (run.parts > 1)
-			gr__par_for(run.parts, part_task, &run);
-		else
+		if (run.single)
+			run_single(&run, shared, shared + GR_WINO_POINTS * run.m_point);
+		else if (run.parts == 1)
 			run_chunks(&run, shared, shared + GR_WINO_POINTS * run.m_point);
+		else
+			gr__par_for(run.parts, part_task, &run);
 		if (run.parts > 1)
 			gr__par_for(GR_WINO_POINTS * g->k, sum_task, &run);
-		gr__par_for(g->k, filter_task, &run);
+		if (!run.single)
+			gr__par_for(g->k, filter_task, &run);
 		gr__slots_close(&run.slots);
 	}
 	gr__pool_free(shared);
