@@ -232,25 +232,23 @@ static void run_single(wgrad_run *run, float *m, float *v)
 	gr__par_for(ceil_div(run->g->k, BACK_CHANNELS), back_task, &h);
 }
 
-/* Adds the accumulators of the other parts to the first, in order. */
-static void sum_task(int64_t row, void *ctx)
-{
-	const wgrad_run *run = ctx;
-	float *restrict sum = run->acc + row * run->c_round;
-	for (int64_t part = 1; part < run->parts; part++) {
-		const float *restrict acc = sum + part * acc_size(run);
-		for (int64_t c = 0; c < run->g->c; c++)
-			sum[c] += acc[c];
-	}
-}
-
+/* Adds the accumulators of the other parts to the first, in order, and brings them back. */
 static void filter_task(int64_t k, void *ctx)
 {
 	const wgrad_run *run = ctx;
 	const gr_conv_geom *g = run->g;
+	float *row = run->acc + k * run->c_round;
+	const int64_t point_size = g->k * run->c_round;
+	for (int64_t point = 0; point < GR_WINO_POINTS; point++) {
+		float *restrict sum = row + point * point_size;
+		for (int64_t part = 1; part < run->parts; part++) {
+			const float *restrict acc = sum + part * acc_size(run);
+			for (int64_t c = 0; c < g->c; c++)
+				sum[c] += acc[c];
+		}
+	}
 	for (int64_t c = 0; c < g->c; c += L)
-		run->wino->filters(min64(L, g->c - c), run->acc + k * run->c_round + c, g->k * run->c_round,
-			run->gw + (k * g->c + c) * 9);
+		run->wino->filters(min64(L, g->c - c), row + c, point_size, run->gw + (k * g->c + c) * 9);
 }
 
 static int64_t tile_rows(const gr_conv_geom *g)
@@ -323,8 +321,6 @@ gr_status gr__conv_winograd_weight_grad(const gr_conv_geom *g, const float *gy, 
 			run_chunks(&run, shared, shared + GR_WINO_POINTS * run.m_point);
 		else
 			gr__par_for(run.parts, part_task, &run);
-		if (run.parts > 1)
-			gr__par_for(GR_WINO_POINTS * g->k, sum_task, &run);
 		if (!run.single)
 			gr__par_for(g->k, filter_task, &run);
 		gr__slots_close(&run.slots);
