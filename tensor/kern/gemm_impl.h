@@ -360,7 +360,7 @@ gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, con
 	if (a_bs == 0 && b_bs == n * bcs && c_bs == n * ccs)
 		return FN(gr__gemm)(m, batch * n, k, a, ars, acs, b, brs, bcs, c, crs, ccs, accumulate);
 	const int64_t work = m * n * (k > 0 ? k : 1);
-	if (k <= 0 || work > BATCH_WORK) {
+	if (k <= 0 || batch == 1 || work > BATCH_WORK) {
 		gr_status status = GR_OK;
 		for (int64_t i = 0; i < batch && status == GR_OK; i++)
 			status = FN(gr__gemm)(m, n, k, a + i * a_bs, ars, acs, b + i * b_bs, brs, bcs,
