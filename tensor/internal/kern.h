@@ -48,14 +48,21 @@ gr_status gr__fill(gr_tensor *dst, double value);
 /* c[b,i,j] = sum_k a[b,i,k] b[b,k,j]; 3-d views, batch dims broadcast by stride 0. */
 gr_status gr__matmul(gr_tensor *c, const gr_tensor *a, const gr_tensor *b);
 
-/* What the last convolution in f32 on this thread took: "bf16", "winograd" or "direct"; for traces,
- * which set it to NULL before. */
+/* What the last convolution in f32 on this thread took: "bf16", "winograd", "product" or "direct";
+ * for traces, which set it to NULL before. */
 extern _Thread_local const char *gr__conv_algorithm;
 
 /* Over the last dim of contiguous x: y = softmax(x), y = log_softmax(x); and dx from y, dy. */
 gr_status gr__softmax(gr_tensor *y, const gr_tensor *x);
 gr_status gr__softmax_backward(gr_tensor *dx, const gr_tensor *y, const gr_tensor *dy);
 gr_status gr__log_softmax(gr_tensor *y, const gr_tensor *x);
+
+/* y = softmax(scale q k') v over contiguous q [...,L,D], k [...,M,D], v [...,M,E], y [...,L,E]; its
+ * gradients dq, dk, dv from g = dy, NULL where not wanted. M, D >= 1. */
+gr_status gr__attention(gr_tensor *y, const gr_tensor *q, const gr_tensor *k, const gr_tensor *v,
+	double scale);
+gr_status gr__attention_backward(gr_tensor *const grads[3], const gr_tensor *q, const gr_tensor *k,
+	const gr_tensor *v, const gr_tensor *g, double scale);
 
 typedef struct gr_norm_args {
 	int64_t groups; /* group norm: groups of channels */
