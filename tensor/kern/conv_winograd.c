@@ -217,7 +217,8 @@ static void make_plan(winograd_run *run, int64_t *round)
 	run->v_point = spread_stride(l->ci * run->block, GR_WINO_LANES);
 	run->few = run->blocks * GR_WINO_POINTS * run->v_point <= FEW_TILES_LIMIT;
 	run->part = run->few ? MOST_CHANNELS : 2 * MOST_CHANNELS;
-	while (run->few && run->part > GR_WINO_LANES && GR_WINO_POINTS * run->part * l->ci > FILTER_LIMIT)
+	while (
+		run->few && run->part > GR_WINO_LANES && GR_WINO_POINTS * run->part * l->ci > FILTER_LIMIT)
 		run->part -= GR_WINO_LANES;
 	run->part = min64(run->part, round_up(l->co, GR_WINO_LANES));
 	const int64_t most = round_up(ROUND_LIMIT / (GR_WINO_POINTS * l->ci) + 1, run->part);
