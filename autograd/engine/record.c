@@ -2,6 +2,10 @@
  * Running an op: check the operands, infer, allocate, compute, record. This is the only path from
  * a public op to a kernel.
  */
+#ifndef GR_NO_CALL_SITE
+#define GR_NO_CALL_SITE
+#endif
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

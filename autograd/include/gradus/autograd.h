@@ -53,6 +53,11 @@ GR_API GR_MUST_USE gr_status gr_pullback_apply(gr_pullback *p, gr_tensor *cotang
 	gr_tensor **grads);
 GR_API void gr_pullback_free(gr_pullback *p);
 
+/* Leaves remember where they were made, as the calls of ops do. */
+#ifndef GR_NO_CALL_SITE
+#define gr_watch(...) (gr_at(__FILE__, __LINE__), gr_watch(__VA_ARGS__))
+#endif
+
 #ifdef __cplusplus
 }
 #endif
