@@ -181,7 +181,7 @@ static gr_status evaluate(gr_sampler *s, step *k)
 		if (!total)
 			return gr_error_code();
 	}
-	k->loss = gr_item(total) / (double)s->opts.n;
+	k->loss = gr_estimating() ? 0.0 : gr_item(total) / (double)s->opts.n;
 	return gr_grad(&k->gradient, total, 1, &k->x_t, NULL);
 }
 
@@ -248,7 +248,7 @@ static gr_tensor *next_state(gr_sampler *s, const step *k)
 	next = gr_contiguous(next);
 	if (!next)
 		return NULL;
-	int64_t bad = find_bad(next);
+	int64_t bad = gr_estimating() ? -1 : find_bad(next);
 	if (bad >= 0) {
 		gr_error_set(GR_ENUMERIC,
 			"sampler: sample %lld is not finite after step %lld of %lld (t = %lld)%s",

@@ -127,7 +127,9 @@ static gr_tensor *draw_noise(const gr_vae *v, const gr_tensor *moments, const gr
 		if (n == NULL)
 			return NULL;
 		const size_t bytes = (size_t)size * gr_dtype_bytes(v->config.dtype);
-		memcpy((char *)gr_tensor_data(noise) + (size_t)i * bytes, gr_tensor_data_const(n), bytes);
+		if (!gr_estimating())
+			memcpy((char *)gr_tensor_data(noise) + (size_t)i * bytes, gr_tensor_data_const(n),
+				bytes);
 	}
 	return noise;
 }

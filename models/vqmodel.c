@@ -138,7 +138,7 @@ static gr_tensor *nearest(gr_tensor *rows, gr_tensor *codes)
 		gr_tensor *d = gr_add(gr_sumsq(h, GR_AXES(1), true), size);
 		d = gr_axpby(d, -1.0, gr_matmul(h, across), 2.0); /* [S,K], minus the distances */
 		gr_tensor *best = gr_argmax(d, 1);
-		const int64_t *from = gr_tensor_data_const(best);
+		const int64_t *from = gr_estimating() ? NULL : gr_tensor_data_const(best);
 		for (int64_t i = 0; from != NULL && i < gr_tensor_size(best); i++)
 			out[first + i] = from[i];
 		if (gr_scope_end() != GR_OK)

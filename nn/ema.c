@@ -54,7 +54,7 @@ gr_status gr_ema_update(gr_ema *e)
 	double warm = (1.0 + n_done) / (10.0 + n_done);
 	double decay = e->no_warmup || e->decay < warm ? e->decay : warm;
 	for (int k = 0; k < e->params.n; k++) {
-		int64_t size = gr_tensor_size(e->params.tensors[k]);
+		int64_t size = gr_estimating() ? 0 : gr_tensor_size(e->params.tensors[k]);
 		for (int64_t at = 0; at < size; at += GR_BLOCK) {
 			int64_t n = size - at < GR_BLOCK ? size - at : GR_BLOCK;
 			gr__block_load(p, e->params.tensors[k], at, n);

@@ -83,6 +83,8 @@ gr_tensor *gr__init_draw(const gr_param *p, gr_dtype dtype, gr_key key)
 {
 	const double fan_in = p->fan_in > 0 ? (double)p->fan_in : 1.0;
 	const double fan_out = p->fan_out > 0 ? (double)p->fan_out : 1.0;
+	if (gr_estimating())
+		return gr_empty(dtype, p->ndim, p->dims);
 	switch (p->rule) {
 	case GR_INIT_DEFAULT:
 	case GR_INIT_ZEROS: return gr_zeros(dtype, p->ndim, p->dims);

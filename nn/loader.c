@@ -107,7 +107,7 @@ gr_tensor *gr_loader_batch(gr_loader *l, int64_t step, gr_tensor **labels)
 	if (!x || (labels && !y))
 		return NULL;
 	int64_t pixels = o->channels * o->height * o->width;
-	for (int64_t j = 0; j < l->batch; j++) {
+	for (int64_t j = 0; j < l->batch && !gr_estimating(); j++) {
 		int64_t label = -1;
 		if (fill(l, step * l->batch + j, (float *)gr_tensor_data(x) + j * pixels, &label))
 			return NULL;

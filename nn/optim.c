@@ -117,7 +117,7 @@ static gr_status update_one(gr_optim *o, const rates *r, int k, gr_tensor *grad)
 		gr_empty(gr_tensor_dtype(param), gr_tensor_ndim(param), gr_tensor_dims(param));
 	if (!grad || !next)
 		return gr_error_code();
-	int64_t size = gr_tensor_size(param);
+	int64_t size = gr_estimating() ? 0 : gr_tensor_size(param);
 	for (int64_t at = 0; at < size; at += GR_BLOCK) {
 		int64_t n = size - at < GR_BLOCK ? size - at : GR_BLOCK;
 		gr__block_load(p, param, at, n);
@@ -201,7 +201,7 @@ gr_status gr_optim_load(gr_optim *o, const gr_archive *a)
 static double sum_of_squares(const gr_tensor *t)
 {
 	double x[GR_BLOCK], lane[4] = {0.0, 0.0, 0.0, 0.0};
-	int64_t size = gr_tensor_size(t);
+	int64_t size = gr_estimating() ? 0 : gr_tensor_size(t);
 	for (int64_t at = 0; at < size; at += GR_BLOCK) {
 		int64_t n = size - at < GR_BLOCK ? size - at : GR_BLOCK;
 		gr__block_load(x, t, at, n);

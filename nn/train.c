@@ -128,7 +128,7 @@ static gr_status differentiate(gr_trainer *t, gr_train_report *r)
 	if (!loss)
 		return gr_failed() ? gr_error_code()
 						   : gr_error_set(GR_EARG, "train: the loss function returned NULL");
-	r->loss = gr_item(loss);
+	r->loss = gr_estimating() ? 0.0 : gr_item(loss);
 	if (gr_failed())
 		return gr_error_code();
 	if (!isfinite(r->loss))

@@ -82,8 +82,8 @@ static gr_status digest_of(uint64_t *out, const gr_region *r, gr_tensor *const *
 		uint64_t seed = mix((uint64_t)shape.dtype, (uint64_t)shape.ndim);
 		for (int i = 0; i < shape.ndim; i++)
 			seed = mix(seed, (uint64_t)shape.dims[i]);
-		out[j] = digest_bytes((const unsigned char *)t->data,
-			(size_t)t->size * gr_dtype_bytes(t->dtype), seed);
+		size_t bytes = t->storage->blank ? 0 : (size_t)t->size * gr_dtype_bytes(t->dtype);
+		out[j] = digest_bytes((const unsigned char *)t->data, bytes, seed);
 		gr_tensor_release(t);
 	}
 	return GR_OK;

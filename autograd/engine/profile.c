@@ -146,17 +146,6 @@ static void call_begin(gr_observer *o, const gr_op_call *c)
 		f->begin = now();
 }
 
-/* The record's own count, which reads the shapes that infer had found. */
-static double flops_of(const gr_op_call *c)
-{
-	gr_op_call done = *c;
-	if (c->op->flops == NULL)
-		return 0.0;
-	for (int i = 0; i < c->nout; i++)
-		done.result[i] = gr__operand(c->out[i]);
-	return c->op->flops(&done);
-}
-
 static gr_status call_end(gr_observer *o, const gr_op_call *c, gr_status status)
 {
 	double end = now();
@@ -179,7 +168,7 @@ static gr_status call_end(gr_observer *o, const gr_op_call *c, gr_status status)
 		e.bytes = f->bytes;
 		e.algorithm = NULL;
 	} else if ((c->op->flags & GR_OP_VIEW) == 0) {
-		e.flops = flops_of(c);
+		e.flops = gr__call_flops(c);
 		for (int i = 0; i < c->nin; i++)
 			e.bytes += bytes_of(c->in[i]);
 		for (int i = 0; i < c->nout; i++)

@@ -75,7 +75,7 @@ static bool finite_f64(const double *x, int64_t n)
 
 bool gr__is_finite(const gr_tensor *t)
 {
-	if (t->dtype == GR_I64 || t->dtype == GR_U8)
+	if (t->dtype == GR_I64 || t->dtype == GR_U8 || t->storage->blank)
 		return true;
 	if (t->dtype == GR_F32 && gr_is_contiguous(t))
 		return finite_f32(gr_tensor_data_const(t), t->size);

@@ -44,4 +44,7 @@ gr_status gr__observe_apply(const gr_op *op, int nin, gr_tensor *const *in, cons
 	gr_tensor **out);
 gr_status gr__observe_rule(gr_node *n, gr_status (*rule)(gr_vjp *v), gr_vjp *v);
 
+/* What a finished call computed, by its record; 0 where that does not say. */
+double gr__call_flops(const gr_op_call *c);
+
 #endif

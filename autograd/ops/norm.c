@@ -56,7 +56,7 @@ static gr_tensor *through_stats(const normal *s, gr_tensor *p, gr_tensor *dr)
  * the walk fills in; any other representation of zero may be taken for something else. */
 static bool is_zero(const gr_tensor *g)
 {
-	if (!gr_is_contiguous(g))
+	if (!gr_is_contiguous(g) || (g->size > 0 && g->storage->blank))
 		return false;
 	size_t bytes = (size_t)g->size * gr_dtype_bytes(g->dtype);
 	for (size_t i = 0; i < bytes; i++) {

@@ -11,6 +11,8 @@
 #include "pool.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
+/* From here on a block of a dry run is a map of its own, zero until it is written. */
+#define DRY_MAP ((size_t)64 << 10)
 
 static atomic_uint_fast64_t system_allocs;
 static atomic_uint_fast64_t fail_countdown;
@@ -75,4 +77,33 @@ void gr__mem_free(void *p, size_t bytes)
 		munmap(p, round_up(bytes, 4096));
 	else
 		free(p);
+}
+
+void *gr__mem_alloc_dry(size_t bytes)
+{
+	if (bytes > SIZE_MAX / 2)
+		return NULL;
+	if (bytes < DRY_MAP)
+		return aligned_alloc(64, round_up(bytes, 64));
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+#ifdef MADV_NOHUGEPAGE
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+#endif
+	return p;
+}
+
+void gr__mem_free_dry(void *p, size_t bytes)
+{
+	if (bytes < DRY_MAP)
+		free(p);
+	else
+		munmap(p, bytes);
+}
+
+bool gr__mem_is_zero_dry(size_t bytes)
+{
+	return bytes >= DRY_MAP;
 }

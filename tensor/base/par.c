@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "dry.h"
 #include "fail.h"
 #include "par.h"
 
@@ -47,6 +48,8 @@ gr_status gr_set_threads(int n)
 void gr__par_for(int64_t n, void (*fn)(int64_t i, void *ctx), void *ctx)
 {
 	int use = gr_threads();
+	if (gr__is_dry())
+		return;
 	if (use > n)
 		use = (int)n;
 	if (use <= 1 || omp_in_parallel()) {

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "dry.h"
 #include "fail.h"
 #include "limit.h"
 #include "poison.h"
@@ -26,6 +27,7 @@ typedef struct gr_block {
 	size_t payload; /* size of the class */
 	size_t asked;
 	int class;
+	unsigned dry; /* number of the dry run that it belongs to, 0: none */
 } gr_block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -87,8 +89,31 @@ static gr_block *take_new(int class)
 	if (b != NULL) {
 		b->payload = payload;
 		b->class = class;
+		b->dry = 0;
 	}
 	return b;
+}
+
+/* For a dry run: counted there, bound by no limit, and never kept for reuse. */
+static gr_block *take_dry(int class, size_t bytes)
+{
+	const size_t payload = class_bytes(class);
+	gr_block *b = gr__mem_alloc_dry(payload + HEAD);
+	if (b == NULL) {
+		gr__limit_note(bytes, gr__dry->bytes_in_use, gr__dry->bytes_peak, 0);
+		return NULL;
+	}
+	b->payload = payload;
+	b->dry = gr__dry->run;
+	gr__dry_take(payload);
+	return b;
+}
+
+static void free_dry(gr_block *b)
+{
+	gr__dry_give(b->payload, b->dry);
+	GR_UNPOISON((char *)b + HEAD, b->payload);
+	gr__mem_free_dry(b, b->payload + HEAD);
 }
 
 /* A block of the class, or NULL and a note of why. */
@@ -124,9 +149,14 @@ void *gr__pool_alloc(size_t bytes)
 		return NULL;
 	}
 	int class = class_of(bytes);
-	pthread_mutex_lock(&lock);
-	gr_block *b = take_locked(class, bytes);
-	pthread_mutex_unlock(&lock);
+	gr_block *b;
+	if (gr__is_dry()) {
+		b = take_dry(class, bytes);
+	} else {
+		pthread_mutex_lock(&lock);
+		b = take_locked(class, bytes);
+		pthread_mutex_unlock(&lock);
+	}
 	if (b == NULL)
 		return NULL;
 	b->asked = bytes;
@@ -140,6 +170,10 @@ void gr__pool_free(void *p)
 	if (p == NULL)
 		return;
 	gr_block *b = (gr_block *)(void *)((char *)p - HEAD);
+	if (b->dry != 0) {
+		free_dry(b);
+		return;
+	}
 	GR_POISON(p, b->payload);
 	pthread_mutex_lock(&lock);
 	b->next = cache[b->class];
@@ -165,6 +199,13 @@ void *gr__pool_grow(void *p, size_t bytes)
 		gr__pool_free(p);
 	}
 	return q;
+}
+
+void gr__pool_zero(void *p, size_t bytes)
+{
+	const gr_block *b = (const gr_block *)(const void *)((const char *)p - HEAD);
+	if (b->dry == 0 || !gr__mem_is_zero_dry(b->payload + HEAD))
+		memset(p, 0, bytes);
 }
 
 char *gr__pool_strdup(const char *s)
@@ -204,11 +245,19 @@ gr_memory gr_memory_stats(void)
 	pthread_mutex_unlock(&lock);
 	m.system_allocs = gr__mem_system_allocs();
 	m.tensors_live = gr__tensors_live();
+	if (gr__is_dry()) {
+		m.bytes_in_use = gr__dry->bytes_in_use;
+		m.bytes_peak = gr__dry->bytes_peak;
+	}
 	return m;
 }
 
 void gr_memory_reset_peak(void)
 {
+	if (gr__is_dry()) {
+		gr__dry->bytes_peak = gr__dry->bytes_in_use;
+		return;
+	}
 	pthread_mutex_lock(&lock);
 	stats.bytes_peak = stats.bytes_in_use;
 	pthread_mutex_unlock(&lock);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "dry.h"
 #include "pool.h"
 
 static atomic_uint_fast64_t tensors_live;
@@ -39,13 +40,31 @@ static gr_storage *storage_new(size_t bytes)
 	atomic_init(&s->refs, 1);
 	atomic_init(&s->version, 0);
 	s->bytes = bytes;
+	s->dry = 0;
+	s->blank = false;
+	if (gr__is_dry()) {
+		s->dry = gr__dry->run;
+		s->blank = true;
+		gr__dry->storages++;
+	}
 	return s;
+}
+
+void gr__storage_zero(gr_storage *s)
+{
+	if (s->data == (char *)s + INLINE_OFFSET)
+		memset(s->data, 0, s->bytes);
+	else
+		gr__pool_zero(s->data, s->bytes);
+	s->blank = false;
 }
 
 static void storage_release(gr_storage *s)
 {
 	if (!gr__drop_ref(&s->refs))
 		return;
+	if (s->dry != 0 && gr__is_dry() && gr__dry->run == s->dry)
+		gr__dry->storages--;
 	if (s->data != (char *)s + INLINE_OFFSET)
 		gr__pool_free(s->data);
 	gr__pool_free(s);

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
+#include "dry.h"
 #include "kern.h"
-#include "pool.h"
 #include "tensor_int.h"
 
 static gr_tensor *new_owned(const char *op, gr_dtype dtype, int ndim, const int64_t *dims)
@@ -29,7 +29,7 @@ gr_tensor *gr_zeros(gr_dtype dtype, int ndim, const int64_t *dims)
 {
 	gr_tensor *t = new_owned("zeros", dtype, ndim, dims);
 	if (t != NULL)
-		memset(t->data, 0, t->storage->bytes);
+		gr__storage_zero(t->storage);
 	return t;
 }
 
@@ -51,7 +51,7 @@ static gr_tensor *from_typed(gr_dtype to, gr_dtype from, const void *data, int n
 	if (t == NULL)
 		return NULL;
 	if (t->size > 0)
-		memcpy(t->data, data, t->storage->bytes);
+		memcpy(gr_tensor_data(t), data, t->storage->bytes);
 	return to == from ? t : gr__scope_own(gr__tensor_cast(t, to));
 }
 
@@ -75,7 +75,7 @@ gr_tensor *gr_arange(gr_dtype dtype, int64_t n, double start, double step)
 	gr_tensor *t = new_owned("arange", GR_F64, 1, &n);
 	if (t == NULL)
 		return NULL;
-	double *p = (double *)(void *)t->data;
+	double *p = gr_tensor_data(t);
 	for (int64_t i = 0; i < n; i++)
 		p[i] = start + (double)i * step;
 	return dtype == GR_F64 ? t : gr__scope_own(gr__tensor_cast(t, dtype));
@@ -163,21 +163,40 @@ bool gr_is_same_shape(const gr_tensor *a, const gr_tensor *b)
 	return true;
 }
 
+/* Who asks for this is about to write, so that there are values from now on. */
 void *gr_tensor_data(gr_tensor *t)
 {
-	return t == NULL ? NULL : t->data;
+	if (t == NULL)
+		return NULL;
+	if (t->storage->blank)
+		t->storage->blank = false;
+	return t->data;
+}
+
+static gr_status check_values(const char *op, const gr_tensor *t)
+{
+	if (!t->storage->blank)
+		return GR_OK;
+	return gr__fail(GR_ESTATE, op,
+		"the tensor has no values: it was made inside gr_estimate(), which computes nothing; hint: "
+		"ask gr_estimating() before reading");
 }
 
 const void *gr_tensor_data_const(const gr_tensor *t)
 {
-	return t == NULL ? NULL : t->data;
+	if (t == NULL)
+		return NULL;
+	(void)check_values("tensor_data", t);
+	return t->data;
 }
 
 /* Copy all elements to a caller's buffer by way of a header on it. */
-static gr_status to_buffer(const gr_tensor *t, gr_dtype dtype, void *out)
+static gr_status to_buffer(const char *op, const gr_tensor *t, gr_dtype dtype, void *out)
 {
 	if (t == NULL)
-		return gr__fail(GR_EARG, "to_buffer", "the tensor is NULL");
+		return gr__fail(GR_EARG, op, "the tensor is NULL");
+	if (check_values(op, t) != GR_OK)
+		return GR_ESTATE;
 	gr_storage storage = {.bytes = (size_t)t->size * gr_dtype_bytes(dtype), .data = out};
 	gr_tensor view = {.storage = &storage,
 		.data = out,
@@ -190,18 +209,21 @@ static gr_status to_buffer(const gr_tensor *t, gr_dtype dtype, void *out)
 		view.strides[i] = stride;
 		stride *= t->dims[i];
 	}
+	gr_dry *dry = gr__dry; /* values that are there are copied, whatever the run */
+	gr__dry = NULL;
 	gr_status status = gr__copy(&view, t);
-	return status == GR_OK ? GR_OK : gr__fail(status, "to_buffer", "no room for workspace");
+	gr__dry = dry;
+	return status == GR_OK ? GR_OK : gr__fail(status, op, "no room for workspace");
 }
 
 gr_status gr_tensor_to_f64(const gr_tensor *t, double *out)
 {
-	return to_buffer(t, GR_F64, out);
+	return to_buffer("tensor_to_f64", t, GR_F64, out);
 }
 
 gr_status gr_tensor_to_f32(const gr_tensor *t, float *out)
 {
-	return to_buffer(t, GR_F32, out);
+	return to_buffer("tensor_to_f32", t, GR_F32, out);
 }
 
 double gr_tensor_at(const gr_tensor *t, const int64_t *idx)
@@ -218,7 +240,7 @@ double gr_tensor_at(const gr_tensor *t, const int64_t *idx)
 		one.data += idx[i] * t->strides[i] * (int64_t)gr_dtype_bytes(t->dtype);
 	}
 	double value = 0.0;
-	to_buffer(&one, GR_F64, &value);
+	to_buffer("tensor_at", &one, GR_F64, &value);
 	return value;
 }
 
@@ -231,7 +253,7 @@ double gr_item(const gr_tensor *t)
 		return 0.0;
 	}
 	double value = 0.0;
-	to_buffer(t, GR_F64, &value);
+	to_buffer("item", t, GR_F64, &value);
 	return value;
 }
 
@@ -244,6 +266,8 @@ gr_status gr_param_update(gr_tensor *dst, const gr_tensor *src)
 	gr_status status = gr__copy(dst, src);
 	if (status != GR_OK)
 		return gr__fail(status, "param_update", "no room for workspace");
-	atomic_fetch_add(&dst->storage->version, 1);
+	/* A dry run leaves the program's own tensors as they are, hence also their version. */
+	if (!gr__is_dry() || dst->storage->dry != 0)
+		atomic_fetch_add(&dst->storage->version, 1);
 	return GR_OK;
 }

@@ -1,7 +1,8 @@
 /*
  * Threads. gr__par_for() is the only place that starts them: it runs fn(i, ctx) for i in 0..n-1,
  * each i by exactly one thread, in no stated order; a call inside a task runs serially. Tiles must
- * be a pure function of shape, so that results do not depend on the number of threads.
+ * be a pure function of shape, so that results do not depend on the number of threads. In a dry run
+ * (dry.h) it runs nothing.
  */
 #ifndef GRADUS_INTERNAL_PAR_H
 #define GRADUS_INTERNAL_PAR_H

@@ -12,6 +12,11 @@
 /* System allocation, 64-byte aligned; NULL when it fails (no error is recorded). */
 void *gr__mem_alloc(size_t bytes);
 void gr__mem_free(void *p, size_t bytes);
+/* The same for memory that a dry run will hardly touch: large blocks take address space alone. */
+void *gr__mem_alloc_dry(size_t bytes);
+void gr__mem_free_dry(void *p, size_t bytes);
+/* Whether such a block comes as zeros. */
+bool gr__mem_is_zero_dry(size_t bytes);
 /* True when fault injection says that this request fails; counts the request. */
 bool gr__mem_inject(void);
 uint64_t gr__mem_system_allocs(void);
@@ -20,6 +25,8 @@ uint64_t gr__mem_system_allocs(void);
 void *gr__pool_alloc(size_t bytes);
 /* Accepts NULL. */
 void gr__pool_free(void *p);
+/* Set a fresh block to zero. */
+void gr__pool_zero(void *p, size_t bytes);
 /* Usable size of a block: at least what was asked for. */
 size_t gr__pool_block_size(const void *p);
 /* realloc on pool blocks, for growing arrays; on failure NULL, the old block stays. */

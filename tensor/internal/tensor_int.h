@@ -17,7 +17,9 @@ typedef struct gr_storage {
 	atomic_int refs;
 	atomic_uint version; /* bumped by gr_param_update() */
 	size_t bytes;
-	void *data; /* 64-byte aligned pool block */
+	void *data;   /* 64-byte aligned pool block */
+	unsigned dry; /* number of the dry run that made it, 0: none */
+	bool blank;   /* made in a dry run and not written since: there are no values to read */
 } gr_storage;
 
 struct gr_tensor {
@@ -57,6 +59,9 @@ gr_tensor *gr__tensor_alias(const gr_tensor *t);
 /* A contiguous copy, or another reference to t when it is contiguous already. */
 gr_tensor *gr__tensor_contiguous(gr_tensor *t);
 gr_tensor *gr__tensor_cast(const gr_tensor *t, gr_dtype dtype);
+
+/* Set a fresh storage to zero. */
+void gr__storage_zero(gr_storage *s);
 
 /* Hand a held reference to the innermost scope; returns t (NULL stays NULL). */
 gr_tensor *gr__scope_own(gr_tensor *t);

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "dry.h"
 #include "kern_table.h"
 #include "par.h"
 #include "pool.h"
@@ -78,7 +79,7 @@ gr_status gr__ew(gr_ew_kind kind, gr_tensor *out, const gr_tensor *const *in, do
 		if (is_scattered(&c.job.walk[k]))
 			status = lay_out(&c.job, k, in[k], out, &temp[k]);
 	}
-	if (status == GR_OK && out->size > GR_GRAIN)
+	if (status == GR_OK && (out->size > GR_GRAIN || gr__is_dry()))
 		gr__par_range(out->size, GR_GRAIN, ew_tile, &c);
 	else if (status == GR_OK && out->size > 0)
 		ew_tile(0, out->size, &c);

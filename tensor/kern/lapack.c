@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "dry.h"
 #include "kern.h"
 #include "pool.h"
 

@@ -125,9 +125,11 @@ typedef struct gr_memory {
 	uint64_t tensors_live;  /* tensor headers alive now */
 } gr_memory;
 
-/* Allocator statistics of the process. */
+/* Allocator statistics of the process; inside gr_estimate(), its bytes in use and their peak. */
 GR_API gr_memory gr_memory_stats(void);
 GR_API void gr_memory_reset_peak(void);
+/* True inside gr_estimate(): nothing is computed, and what would read values must do without. */
+GR_API bool gr_estimating(void);
 /* Return cached blocks to the system. */
 GR_API void gr_memory_trim(void);
 /*
