@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gradus/derivative.h"
 #include "gradus/ops.h"
 
 /* --- functions on flat arrays -------------------------------------------------------------- */
@@ -353,8 +354,49 @@ bool gr__check_second(gr_subject *s)
 
 /* --- forward mode -------------------------------------------------------------------------- */
 
-/* The rule is linear in its cotangent, so its own rule in that argument is J u: <c, J u> must be
- * <J^T c, u>. */
+/* ju = J(x) u by gr_jvp. */
+static bool op_push(function *f, const double *x, const double *u, double *ju)
+{
+	gr_subject *s = f->s;
+	gr_subject_run r = {0};
+	gr_tensor *in[GR_OP_MAX_IN], *along[GR_OP_MAX_IN], *dx[GR_OP_MAX_IN];
+	gr_tensor *y[GR_OP_MAX_OUT], *dy[GR_OP_MAX_OUT];
+	int n = 0, m = 0;
+
+	(void)gr_scope_begin();
+	bool ok = scatter_inputs(s, x, r.in) && gr__subject_forward(s, &r, s->diff) &&
+		scatter_inputs(s, u, along);
+	for (int i = 0; ok && i < s->nin; i++) {
+		if ((s->diff >> i & 1) == 0)
+			continue;
+		in[n] = r.in[i];
+		dx[n++] = along[i];
+	}
+	for (int o = 0; ok && o < s->op->nout; o++)
+		if (gr__subject_is_float(r.out[o]))
+			y[m++] = r.out[o];
+	const gr_jvp_opts opts = {.size = sizeof opts, .allow_unused = true};
+	if (ok && gr_jvp(dy, m, y, n, in, dx, &opts) != GR_OK)
+		ok = gr__subject_fail(s, "tangent: %s", gr_error_message());
+	ok = ok && collect(s, m, dy, UINT32_MAX, ju);
+	return gr_scope_end() == GR_OK && ok;
+}
+
+/* <c, J u> = <J^T c, u> */
+static bool adjoint(function *f, const char *what, const double *c, const double *ju,
+	const double *gx, const double *u)
+{
+	double scale = largest(gx, f->nx) * largest(u, f->nx) * (double)f->nx +
+		largest(ju, f->ny) * largest(c, f->ny) * (double)f->ny;
+	double left = dot(c, ju, f->ny), right = dot(gx, u, f->nx), off = fabs(left - right);
+
+	if (gr__subject_met(f->s, off == 0.0 ? 0.0 : off / scale, 1e-13))
+		return true;
+	return gr__subject_fail(f->s, "%s: <c, J u> is %.17g, <J^T c, u> is %.17g", what, left, right);
+}
+
+/* J u as gr_jvp has it, and as the rule's own rule: that is linear in its cotangent, so its
+ * derivative there is J u too. */
 bool gr__check_jvp(gr_subject *s)
 {
 	function f;
@@ -365,24 +407,20 @@ bool gr__check_jvp(gr_subject *s)
 	if (x == NULL)
 		return false;
 	double *u = array(f.nx), *c = array(f.ny), *gx = array(f.nx), *both = array(f.nx + f.ny);
-	bool ok = u != NULL && c != NULL && gx != NULL && both != NULL;
+	double *ju = array(f.ny);
+	bool ok = u != NULL && c != NULL && gx != NULL && both != NULL && ju != NULL;
 	if (ok && !s->untested) {
 		gr__subject_random(s, "tangent", 0, u, f.nx);
 		gr__subject_random(s, "weights", 0, c, f.ny);
-		ok = op_pull(&f, x, c, gx) && rule_pull(&f, x, u, both);
-	}
-	if (ok && !s->untested) {
-		const double *ju = both + f.nx;
-		double scale = largest(gx, f.nx) * largest(u, f.nx) * (double)f.nx +
-			largest(ju, f.ny) * largest(c, f.ny) * (double)f.ny;
-		double left = dot(c, ju, f.ny), right = dot(gx, u, f.nx), off = fabs(left - right);
-		if (!gr__subject_met(s, off == 0.0 ? 0.0 : off / scale, 1e-13))
-			ok = gr__subject_fail(s, "<c, J u> is %.17g, <J^T c, u> is %.17g", left, right);
+		ok = op_pull(&f, x, c, gx) && op_push(&f, x, u, ju) &&
+			adjoint(&f, "gr_jvp", c, ju, gx, u) && rule_pull(&f, x, u, both) &&
+			adjoint(&f, "the rule's rule", c, both + f.nx, gx, u);
 	}
 	gr_free(x);
 	gr_free(u);
 	gr_free(c);
 	gr_free(gx);
 	gr_free(both);
+	gr_free(ju);
 	return ok;
 }
