@@ -80,10 +80,11 @@ static bool draw_floats(gr_subject *s, int i, int64_t cells)
 	return true;
 }
 
-static void draw_indices(gr_subject *s, int i)
+/* Integers below a bound: positions, or a mask of 0 and 1. */
+static void draw_integers(gr_subject *s, int i, int64_t bound)
 {
 	gr_key key = key_of(s, "input", i);
-	uint64_t below = (uint64_t)(s->c->index_max > 0 ? s->c->index_max : 1);
+	uint64_t below = (uint64_t)(bound > 0 ? bound : 1);
 
 	for (int64_t k = 0; k < s->size[i]; k++)
 		s->value[i][k] = (double)gr_key_below(key, (uint64_t)k, below);
@@ -107,12 +108,12 @@ bool gr__subject_begin(gr_subject *s, const gr_op *op, const gr_case *c)
 		s->value[i] = gr_alloc((size_t)(s->size[i] + 1) * sizeof(double));
 		if (s->value[i] == NULL)
 			return gr__subject_fail(s, "no memory for input %d", i);
-		if (!is_index)
+		if (!is_index && (c->masks >> i & 1) == 0)
 			s->diff |= 1u << i;
 	}
 	for (int i = 0; i < s->nin; i++) {
 		if ((s->diff >> i & 1) == 0)
-			draw_indices(s, i);
+			draw_integers(s, i, (c->masks >> i & 1) != 0 ? 2 : c->index_max);
 		else if (!draw_floats(s, i, largest_input(s)))
 			return gr__subject_fail(s, "no memory for input %d", i);
 	}

@@ -292,7 +292,11 @@ static gr_status where_vjp(gr_vjp *v)
 	return GR_OK;
 }
 GR_EW_FORWARD(where, WHERE)
-static const gr_case where_cases[] = {GR_EW_CASES_3(-2.0, 2.0, NULL)};
+static const gr_case where_cases[] = {
+	GR_EW_CASES_3(-2.0, 2.0, NULL),
+	{.name = "either", .dims = {{3, 4}, {3, 4}, {3, 4}}, .masks = 1},
+	{.name = "either, broadcast", .dims = {{3, 1, 5}, {4, 1}, {5}}, .masks = 1},
+};
 const gr_op gr_op_where = {
 	.name = "where",
 	.sig = "mask a b",

@@ -77,6 +77,7 @@ typedef struct gr_case {
 	int64_t index_max;
 	bool no_gradient; /* value only: a kink or a pole lies in the domain */
 	double diagonal;  /* added to the diagonals of input 0, [...,N,N]: makes it definite */
+	uint32_t masks;   /* inputs whose bit is set are drawn as 0 or 1, and held fixed */
 } gr_case;
 
 struct gr_op {
