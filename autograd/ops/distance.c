@@ -57,7 +57,9 @@ gr_tensor *gr_cosine_similarity(gr_tensor *a, gr_tensor *b, int axis, double eps
 	gr_tensor *product = gr_sum(gr_mul(a, b), 1, &axis, false);
 	gr_tensor *lengths = gr_mul(gr_norm(a, 1, &axis, false), gr_norm(b, 1, &axis, false));
 	gr_tensor *least = gr_scalar(gr_tensor_dtype(a), eps != 0.0 ? eps : COSINE_EPS);
-	return gr__compose_leave(gr_div(product, gr_maximum(lengths, least)));
+	gr_tensor *cosine = gr_div(product, gr_maximum(lengths, least));
+	/* Of a zero vector the gradient would be b / eps. */
+	return gr__compose_leave(gr__ew_masked(gr_gt_s(lengths, 0.0), cosine));
 }
 
 static gr_status cosine_similarity_compose(int nin, gr_tensor *const *in, const void *attr,
@@ -79,7 +81,7 @@ static const gr_case cosine_similarity_cases[] = {
 const gr_op gr_op_cosine_similarity = {
 	.name = "cosine_similarity",
 	.sig = "a b",
-	.math = "y = sum(a b) / max(|a| |b|, eps)",
+	.math = "y = sum(a b) / max(|a| |b|, eps), 0 where |a| |b| = 0",
 	.dmath = "da = g (b / (|a| |b|) - y a / |a|^2), db = g (a / (|a| |b|) - y b / |b|^2)",
 	.doc = "Cosine of the angle along an axis; of a zero vector it is 0, with gradient 0.",
 	.nin = 2,

@@ -1,14 +1,12 @@
 /*
  * What the generated suite cannot express of the ops in binary, unary, reduce, norm and attention:
- * gradients at kinks and poles, ties, messages, tiles and batches.
+ * rounding, saturation, types, messages, tiles and batches. Kinks are in test_kinks.c.
  */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "gradus/ops.h"
-
-#define OPTS_GRAPH GR_OPTS(gr_grad_opts, .create_graph = true)
 
 static gr_tensor *vec(int n, const double *x)
 {
@@ -53,88 +51,6 @@ static void expect_error(gr_tensor *t, gr_status code, const char *text)
 	gr_error_clear();
 }
 
-static gr_tensor *clamp(gr_tensor *x)
-{
-	return gr_clamp(x, -1.0, 2.0);
-}
-
-static gr_tensor *power_0(gr_tensor *x)
-{
-	return gr_pow_s(x, 0.0);
-}
-
-static gr_tensor *power_1(gr_tensor *x)
-{
-	return gr_pow_s(x, 1.0);
-}
-
-static gr_tensor *power_2(gr_tensor *x)
-{
-	return gr_pow_s(x, 2.0);
-}
-
-/* First and second derivative at the bad point, as each record's doc says. */
-Test(ops_math, kinks_and_poles)
-{
-	static const struct {
-		const char *name;
-		gr_tensor *(*f)(gr_tensor *x);
-		double x, first, second;
-	} table[] = {
-		{"sqrt", gr_sqrt, 0.0, 0.0, 0.0},
-		{"log", gr_log, 0.0, INFINITY, -INFINITY},
-		{"abs", gr_abs, 0.0, 0.0, 0.0},
-		{"relu", gr_relu, 0.0, 0.0, 0.0},
-		{"clamp at low", clamp, -1.0, 1.0, 0.0},
-		{"clamp at high", clamp, 2.0, 1.0, 0.0},
-		{"clamp below", clamp, -1.5, 0.0, 0.0},
-		{"clamp above", clamp, 2.5, 0.0, 0.0},
-		{"x^0", power_0, 0.0, 0.0, 0.0},
-		{"x^1", power_1, 0.0, 1.0, 0.0},
-		{"x^2", power_2, 0.0, 0.0, 2.0},
-	};
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		gr_tensor *x = gr_watch(gr_scalar(GR_F64, table[i].x));
-		double plain = gr_item(gradient(table[i].f(x), x, NULL));
-		cr_expect(plain == table[i].first, "%s: %g", table[i].name, plain);
-		gr_tensor *g = gradient(table[i].f(x), x, OPTS_GRAPH);
-		cr_expect(gr_item(g) == table[i].first, "%s: %g", table[i].name, gr_item(g));
-		double second = 0.0;
-		if (gr_is_tracked(g)) {
-			gr_tensor *gg = NULL;
-			cr_assert_eq(gr_grad(&gg, g, 1, &x, GR_OPTS(gr_grad_opts, .allow_unused = true)), GR_OK,
-				"%s", gr_error_message());
-			second = gr_item(gg);
-		}
-		cr_expect(second == table[i].second, "%s: second derivative %g", table[i].name, second);
-	}
-}
-
-Test(ops_math, norm_at_zero_has_gradient_zero_to_second_order)
-{
-	gr_tensor *x = VEC(0.0, 0.0, 0.0);
-	EXPECT(gradient(gr_norm(x, GR_ALL_AXES, false), x, NULL), 0.0, 0.0, 0.0);
-	gr_tensor *g = gradient(gr_norm(x, GR_ALL_AXES, false), x, OPTS_GRAPH);
-	EXPECT(gradient(g, x, NULL), 0.0, 0.0, 0.0);
-}
-
-Test(ops_math, extrema_share_the_gradient_among_ties)
-{
-	gr_tensor *x = VEC(1.0, 3.0, 3.0, 2.0, 3.0, 1.0);
-	EXPECT(gradient(gr_max(x, GR_ALL_AXES, false), x, NULL), 0, 1.0 / 3, 1.0 / 3, 0, 1.0 / 3, 0);
-	EXPECT(gradient(gr_min(x, GR_ALL_AXES, false), x, NULL), 0.5, 0, 0, 0, 0, 0.5);
-	cr_expect_eq(gr_item(gr_argmax(x, -1)), 1.0);
-}
-
-Test(ops_math, larger_and_smaller_give_a_tie_to_b)
-{
-	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
-	EXPECT(gradient(gr_maximum(a, b), a, NULL), 0.0, 0.0, 1.0);
-	EXPECT(gradient(gr_maximum(a, b), b, NULL), 1.0, 1.0, 0.0);
-	EXPECT(gradient(gr_minimum(a, b), a, NULL), 0.0, 1.0, 0.0);
-	EXPECT(gradient(gr_minimum(a, b), b, NULL), 1.0, 0.0, 1.0);
-}
-
 Test(ops_math, comparisons_are_masks_and_untracked)
 {
 	gr_tensor *a = VEC(1.0, 2.0, 3.0), *b = VEC(1.0, 3.0, 2.0);
@@ -154,27 +70,6 @@ Test(ops_math, rounding)
 	EXPECT(gr_round(x), -2.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0);
 	EXPECT(gr_floor(x), -2.0, -1.0, 0.0, 1.0, 2.0, 2.0, -1.0);
 	EXPECT(gr_sign(VEC(-2.0, 0.0, 5.0)), -1.0, 0.0, 1.0);
-}
-
-Test(ops_math, where_hides_what_it_does_not_take)
-{
-	gr_tensor *mask = VEC(1.0, 0.0, 0.5, 0.0);
-	gr_tensor *a = VEC(1.0, NAN, 3.0, INFINITY), *b = VEC(NAN, 6.0, NAN, 8.0);
-	EXPECT(gr_where(mask, a, b), 1.0, 6.0, 3.0, 8.0);
-	EXPECT(gradient(gr_where(mask, a, b), a, NULL), 1.0, 0.0, 1.0, 0.0);
-	EXPECT(gradient(gr_where(mask, a, b), b, NULL), 0.0, 1.0, 0.0, 1.0);
-	EXPECT(gradient(gr_where(mask, a, b), mask, NULL), 0.0, 0.0, 0.0, 0.0);
-}
-
-Test(ops_math, masked_rules_stop_an_infinite_cotangent)
-{
-	gr_tensor *x = VEC(-1.0, 1.0), *g;
-	gr_tensor *c = gr_from_f64(GR_F64, (double[]){INFINITY, 2.0}, GR_DIMS(2));
-	gr_grad_opts opts = {.size = sizeof opts, .cotangent = c};
-	cr_assert_eq(gr_grad(&g, gr_clamp(x, 0.0, 5.0), 1, &x, &opts), GR_OK);
-	EXPECT(g, 0.0, 2.0);
-	cr_assert_eq(gr_grad(&g, gr_relu(x), 1, &x, &opts), GR_OK);
-	EXPECT(g, 0.0, 2.0);
 }
 
 Test(ops_math, saturated_activations_are_finite)
