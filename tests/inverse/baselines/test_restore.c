@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "../inverse_check.h"
+#include "inverse_check.h"
 #include "gradus/baseline.h"
 #include "gradus/metric.h"
 #include "gradus/noise.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../inverse_check.h"
+#include "inverse_check.h"
 #include "gradus/noise.h"
 
 /* The value for x0_hat = clamp(2 x_t - 0.1), and its gradient if wanted. */

@@ -1,7 +1,7 @@
 /* The identity returns the values it is given. */
 #include <criterion/criterion.h>
 
-#include "../inverse_check.h"
+#include "inverse_check.h"
 #include "gradus/operator.h"
 
 Test(identity, returns_its_argument)

@@ -1,7 +1,7 @@
 /* Masks: where the hole is, how many pixels are missing, whose key decides. */
 #include <criterion/criterion.h>
 
-#include "../inverse_check.h"
+#include "inverse_check.h"
 #include "gradus/operator.h"
 
 static double mask_at(const gr_operator *A, int64_t n, int64_t i, int64_t j)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "../inverse_check.h"
+#include "inverse_check.h"
 #include "gradus/operator.h"
 
 Test(sr, constants_stay)
