@@ -8,7 +8,7 @@
 #include "block.h"
 
 struct gr_conv {
-	gr_param *weight; /* [K, C/groups, R, R], or [K,C,1] */
+	gr_param *weight; /* [K, C/groups, R, S], or [K,C,1] */
 	gr_param *bias;   /* [K] or NULL */
 	int64_t in, out;
 	bool is_1d;
@@ -22,6 +22,7 @@ gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_layer_op
 	if (l == NULL || opts == NULL)
 		return NULL;
 	const int64_t kernel = opts->is_1d ? 1 : opts->kernel == 0 ? 3 : opts->kernel;
+	const int64_t kernel_w = opts->kernel_w == 0 ? kernel : opts->kernel_w;
 	const int64_t groups = opts->groups == 0 ? 1 : opts->groups;
 	const int64_t pad = opts->pad == 0 ? (kernel - 1) / 2 : opts->pad < 0 ? 0 : opts->pad;
 	const int64_t depth = groups > 0 ? opts->in / groups : -1; /* -1: refused as a shape */
@@ -31,7 +32,7 @@ gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_layer_op
 		.scale = opts->init_scale};
 	const gr_param_opts bias = {.size = sizeof bias,
 		.init = usual ? GR_INIT_FAN_IN_UNIFORM : GR_INIT_ZEROS,
-		.fan_in = depth * kernel * kernel};
+		.fan_in = depth * kernel * kernel_w};
 	l->in = opts->in;
 	l->out = opts->out;
 	l->is_1d = opts->is_1d;
@@ -39,9 +40,12 @@ gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_layer_op
 		.stride = opts->stride,
 		.pad = pad,
 		.pad_end = opts->pad_end,
+		.pad_w = opts->kernel_w == 0 ? 0
+			: kernel_w > 2           ? (kernel_w - 1) / 2
+									 : -1,
 		.dilation = opts->dilation,
 		.groups = groups};
-	const int64_t dims[] = {opts->out, depth, kernel, kernel};
+	const int64_t dims[] = {opts->out, depth, kernel, kernel_w};
 	l->weight = gr_module_add_param(m, "weight", &weight, opts->is_1d ? 3 : 4, dims);
 	if (!opts->no_bias)
 		l->bias = gr_module_add_param(m, "bias", &bias, GR_DIMS(opts->out));

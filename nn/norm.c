@@ -12,6 +12,11 @@ struct gr_groupnorm {
 	gr_group_norm_opts norm;
 };
 
+struct gr_batchnorm {
+	gr_param *weight, *bias, *mean, *var; /* [C] */
+	double eps, momentum;
+};
+
 struct gr_layernorm {
 	gr_param *weight, *bias; /* [D], or NULL without affine */
 	gr_dtype dtype;
@@ -62,6 +67,60 @@ gr_tensor *gr_groupnorm_modulate(const gr_groupnorm *l, gr_tensor *x, gr_tensor 
 	w = gr_muladd(scale, w, w);                /* [N,C] */
 	b = gr_add(gr_muladd(scale, b, b), shift); /* [N,C] */
 	return gr__block_leave(gr_group_norm(x, w, b, &l->norm));
+}
+
+gr_batchnorm *gr_batchnorm_new(gr_module *parent, const char *name, const gr_batchnorm_opts *opts)
+{
+	gr_module *m = gr_module_child(parent, name);
+	gr_batchnorm *l = gr_module_alloc(m, sizeof *l);
+	if (l == NULL || opts == NULL)
+		return NULL;
+	l->eps = opts->eps;
+	l->momentum = opts->momentum == 0.0 ? 0.1 : opts->momentum;
+	l->weight = add_ones(m, "weight", opts->channels);
+	l->bias = add_zeros(m, "bias", opts->channels);
+	l->mean = gr_module_add_param(m, "running_mean", GR_OPTS(gr_param_opts, .buffer = true),
+		GR_DIMS(opts->channels));
+	l->var = gr_module_add_param(m, "running_var",
+		GR_OPTS(gr_param_opts, .init = GR_INIT_ONES, .buffer = true), GR_DIMS(opts->channels));
+	return gr_module_status(m) == GR_OK ? l : NULL;
+}
+
+gr_tensor *gr_batchnorm_forward(const gr_batchnorm *l, gr_tensor *x)
+{
+	if (l == NULL || x == NULL)
+		return NULL;
+	return gr_batch_norm(x, gr_param_tensor(l->mean), gr_param_tensor(l->var),
+		gr_param_tensor(l->weight), gr_param_tensor(l->bias), l->eps);
+}
+
+/* running = (1 - momentum) running + momentum scale now */
+static gr_status move(const gr_batchnorm *l, const gr_param *running, gr_tensor *now, double scale)
+{
+	gr_tensor *value = gr_param_tensor(running);
+	gr_tensor *moved = gr_axpby(value, 1.0 - l->momentum, now, l->momentum * scale);
+	return moved == NULL ? gr_error_code() : gr_param_update(value, moved);
+}
+
+gr_tensor *gr_batchnorm_train(const gr_batchnorm *l, gr_tensor *x)
+{
+	if (l == NULL || x == NULL)
+		return NULL;
+	gr_scope_begin();
+	gr_tensor *mean = NULL, *var = NULL;
+	gr_tensor *y = gr_batch_norm_train(x, gr_param_tensor(l->weight), gr_param_tensor(l->bias),
+		l->eps, &mean, &var);
+	if (y != NULL) {
+		const bool recording = gr_set_recording(false);
+		const double n = (double)(gr_tensor_size(x) / gr_tensor_size(mean));
+		gr_status status = move(l, l->mean, gr_stop_gradient(mean), 1.0);
+		if (status == GR_OK)
+			status = move(l, l->var, gr_stop_gradient(var), n > 1.0 ? n / (n - 1.0) : 1.0);
+		gr_set_recording(recording);
+		if (status != GR_OK)
+			y = NULL;
+	}
+	return gr__block_leave(y);
 }
 
 gr_layernorm *gr_layernorm_new(gr_module *parent, const char *name, const gr_layernorm_opts *opts)

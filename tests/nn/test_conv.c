@@ -71,3 +71,19 @@ Test(conv, refuses_bad_groups)
 	gr_error_clear();
 	gr_module_free(root);
 }
+
+/* Kernels that are not square keep the size, each side padded for itself. */
+Test(conv, rectangles)
+{
+	gr_module *m = gr_module_new();
+	gr_conv *row = gr_conv_new(m, "row",
+		GR_OPTS(gr_conv_layer_opts, .in = 2, .out = 3, .kernel = 1, .kernel_w = 7));
+	gr_conv *column = gr_conv_new(m, "column",
+		GR_OPTS(gr_conv_layer_opts, .in = 3, .out = 2, .kernel = 7, .kernel_w = 1));
+	cr_assert_eq(gr_module_init(m, gr_key_seed(1)), GR_OK);
+	cr_assert_eq(gr_param_dims(gr_module_find_handle(m, "row.weight"))[3], 7);
+	cr_assert_eq(gr_param_dims(gr_module_find_handle(m, "column.weight"))[2], 7);
+	gr_tensor *x = nn_normal(2, GR_F32, GR_DIMS(1, 2, 9, 8));
+	cr_assert(gr_is_same_shape(gr_conv_forward(column, gr_conv_forward(row, x)), x));
+	gr_module_free(m);
+}

@@ -1,6 +1,8 @@
 /* Normalisation layers against their definitions. */
 #include <criterion/criterion.h>
 
+#include <math.h>
+
 #include "nn_check.h"
 
 static gr_tensor *group_forward(const void *layer, gr_tensor *x)
@@ -101,4 +103,32 @@ Test(norm, layer_norm_modulated)
 	y = gr_add(y, gr_reshape(shift, GR_DIMS(2, 1, 5)));
 	cr_assert_lt(nn_distance(gr_layernorm_modulate(l, x, scale, shift), y), 1e-12);
 	gr_module_free(root);
+}
+
+static gr_tensor *batchnorm_forward(const void *l, gr_tensor *x)
+{
+	return gr_batchnorm_forward(l, x);
+}
+
+/* Training normalises by the batch and moves the statistics; evaluation uses what they became. */
+Test(norm, batchnorm)
+{
+	gr_module *m = gr_module_new();
+	gr_module_set_dtype(m, GR_F64);
+	gr_batchnorm *l = gr_batchnorm_new(m, "bn", GR_OPTS(gr_batchnorm_opts, .channels = 3));
+	cr_assert_eq(gr_module_init(m, gr_key_seed(1)), GR_OK);
+	cr_assert_eq(gr_module_size(m), 6); /* buffers are no parameters */
+	gr_tensor *x = gr_affine(nn_normal(2, GR_F64, GR_DIMS(4, 3, 5, 6)), 2.0, 3.0);
+	cr_assert_lt(nn_distance(gr_batchnorm_forward(l, x), gr_mul_s(x, 1.0 / sqrt(1.0 + 1e-5))),
+		1e-12);
+	gr_tensor *y = gr_batchnorm_train(l, x);
+	cr_assert_lt(fabs(gr_item(gr_mean(y, GR_ALL_AXES, false))), 1e-12);
+	cr_assert_float_eq(gr_item(gr_mean(gr_square(y), GR_ALL_AXES, false)), 1.0, 1e-4);
+	gr_tensor *mean = gr_mean(x, GR_AXES(0, 2, 3), false);
+	gr_tensor *centred = gr_sub(x, gr_mean(x, GR_AXES(0, 2, 3), true));
+	gr_tensor *var = gr_mul_s(gr_sumsq(centred, GR_AXES(0, 2, 3), false), 1.0 / 119.0);
+	cr_assert_lt(nn_distance(gr_module_find(m, "bn.running_mean"), gr_mul_s(mean, 0.1)), 1e-12);
+	cr_assert_lt(nn_distance(gr_module_find(m, "bn.running_var"), gr_affine(var, 0.1, 0.9)), 1e-12);
+	cr_assert_lt(nn_gradient_error(NULL, batchnorm_forward, l, x), 1e-7);
+	gr_module_free(m);
 }

@@ -33,7 +33,7 @@ GR_API gr_linear *gr_linear_new(gr_module *parent, const char *name, const gr_li
 /* x [...,in] -> [...,out] */
 GR_API gr_tensor *gr_linear_forward(const gr_linear *l, gr_tensor *x);
 
-/* Convolution. weight [out, in/groups, kernel, kernel], bias [out]. */
+/* Convolution. weight [out, in/groups, kernel, kernel_w], bias [out]. */
 typedef struct gr_conv gr_conv;
 typedef struct gr_conv_layer_opts {
 	size_t size;
@@ -48,6 +48,7 @@ typedef struct gr_conv_layer_opts {
 	bool is_1d; /* weight [out,in,1] as in PyTorch's Conv1d, applied to each pixel; kernel is 1 */
 	gr_init_rule init;
 	double init_scale;
+	int64_t kernel_w; /* width of a kernel that is not square, padded by default for itself */
 } gr_conv_layer_opts;
 GR_API gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_layer_opts *opts);
 /* x [N,in,H,W] -> [N,out,H',W'] */
@@ -70,6 +71,23 @@ GR_API gr_tensor *gr_groupnorm_forward(const gr_groupnorm *l, gr_tensor *x);
  * x [N,C,...], scale and shift [N,C] -> like x */
 GR_API gr_tensor *gr_groupnorm_modulate(const gr_groupnorm *l, gr_tensor *x, gr_tensor *scale,
 	gr_tensor *shift);
+
+/* Batch normalisation per channel. weight [C] ones, bias [C] zeros, and as buffers running_mean [C]
+ * zeros, running_var [C] ones. */
+typedef struct gr_batchnorm gr_batchnorm;
+typedef struct gr_batchnorm_opts {
+	size_t size;
+	int64_t channels; /* required */
+	double eps;       /* default 1e-5 */
+	double momentum;  /* share of a new batch in the running statistics; default 0.1 */
+} gr_batchnorm_opts;
+GR_API gr_batchnorm *gr_batchnorm_new(gr_module *parent, const char *name,
+	const gr_batchnorm_opts *opts);
+/* By the running statistics, as in evaluation. x [N,C,...] -> like x */
+GR_API gr_tensor *gr_batchnorm_forward(const gr_batchnorm *l, gr_tensor *x);
+/* By those of the batch, which then move the running ones (with the unbiased variance): training.
+ * Not for stages that run again for their gradient, which would move them twice. */
+GR_API gr_tensor *gr_batchnorm_train(const gr_batchnorm *l, gr_tensor *x);
 
 /* Layer normalisation over the last axis. weight [D] ones, bias [D] zeros. */
 typedef struct gr_layernorm gr_layernorm;
