@@ -32,6 +32,8 @@ static const architecture *const architectures[] = {
 	&gr__arch_edm,
 	&gr__arch_clip_text,
 	&gr__arch_lpips,
+	&gr__arch_inception,
+	&gr__arch_resnet,
 };
 
 gr_tensor *gr__registry_need(const gr_archive *in, const char *name)

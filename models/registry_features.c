@@ -2,14 +2,19 @@
  * Rows of the table of architectures: networks that describe images and words.
  */
 #include "gradus/clip_text.h"
+#include "gradus/inception.h"
 #include "gradus/lpips.h"
 #include "gradus/ops.h"
+#include "gradus/resnet.h"
 #include "gradus/vit.h"
 #include "registry_priv.h"
 
 DEFINE_NETWORK(vit)
 DEFINE_NETWORK(clip_text)
 DEFINE_NETWORK_LOAD(clip_text)
+DEFINE_NETWORK(inception)
+DEFINE_NETWORK(resnet)
+DEFINE_NETWORK_LOAD(resnet)
 DEFINE_NETWORK(lpips)
 DEFINE_NETWORK_LOAD(lpips)
 
@@ -86,6 +91,45 @@ static gr_status lpips_example(const void *net, int64_t h, int64_t w, gr_key key
 						   : gr__registry_normal(in, "reference", key, GR_DIMS(1, 3, h, w));
 }
 
+/* Add a result that may not be there. */
+static gr_status add_result(gr_archive *out, const char *name, gr_tensor *t)
+{
+	return t == NULL ? GR_OK : gr_archive_add(out, name, gr_stop_gradient(t));
+}
+
+static gr_tensor *inception_forward(const void *net, const gr_archive *in, gr_tensor *x,
+	gr_archive *out)
+{
+	gr_tensor *logits = NULL, *y = gr_inception_forward(net, x, &logits);
+	(void)in;
+	return y == NULL || add_result(out, "logits", logits) != GR_OK ? NULL : y;
+}
+
+static gr_status image_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	(void)net;
+	return gr__registry_normal(in, "x", key, GR_DIMS(1, 3, h, w));
+}
+
+static gr_tensor *resnet_forward(const void *net, const gr_archive *in, gr_tensor *x,
+	gr_archive *out)
+{
+	gr_tensor *pooled = NULL, *logits = NULL;
+	gr_tensor *y = gr_resnet_forward(net, x,
+		GR_OPTS(gr_resnet_forward_opts, .pooled = &pooled, .logits = &logits));
+	(void)in;
+	return y == NULL || add_result(out, "pooled", pooled) != GR_OK ||
+			add_result(out, "logits", logits) != GR_OK
+		? NULL
+		: y;
+}
+
+static gr_status resnet_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	return gr__registry_normal(in, "x", key,
+		GR_DIMS(1, gr_resnet_get_config(net)->in_channels, h, w));
+}
+
 const architecture gr__arch_dinov2 = {"dinov2", "DINOv2 vision transformer", NETWORK(vit),
 	.example = vit_example, .passes = MODEL_ONE(vit_forward), .load = vit_load};
 const architecture gr__arch_dino = {"dino", "DINO vision transformer", .build = dino_build,
@@ -99,3 +143,8 @@ const architecture gr__arch_clip_text = {"clip_text", "text encoder of CLIP and 
 const architecture gr__arch_lpips = {"lpips", "LPIPS, a perceptual distance", NETWORK(lpips),
 	.example = lpips_example, .passes = MODEL_ONE(lpips_forward), .load = lpips_load,
 	.many_files = true};
+const architecture gr__arch_inception = {"inception", "Inception of FID", NETWORK(inception),
+	.example = image_example, .passes = MODEL_ONE(inception_forward)};
+const architecture gr__arch_resnet = {"resnet", "ResNet (50 by default), torchvision's",
+	NETWORK(resnet), .example = resnet_example, .passes = MODEL_ONE(resnet_forward),
+	.load = resnet_load};

@@ -91,6 +91,8 @@ static const char *const small[][2] = {
 		"{\"vocab_size\": 9, \"hidden_size\": 8, \"num_attention_heads\": 2, "
 		"\"num_hidden_layers\": 1, \"max_position_embeddings\": 5}"},
 	{"lpips", "{\"net\": \"vgg\", \"shrink\": 64}"},
+	{"inception", "{\"shrink\": 64}"},
+	{"resnet", "{\"width\": 4, \"layers\": [1, 1, 1, 1]}"},
 };
 
 /* Each one built, drawn, given the example that it asks for, and run. */

@@ -55,11 +55,17 @@ def differentiate(forward, x, out, r):
     return {k: v.detach() for k, v in results.items()} | {r: cotangent}, x.grad
 
 
-def write(name, config, weights, arrays):
+def write(name, config, weights, arrays, packed=False):
+    """packed: all weights in one array, in the order of their names, where files of many small ones
+    would be mostly headers."""
     with open(os.path.join(HERE, name + ".json"), "w") as f:
         json.dump(config, f)
         f.write("\n")
-    arrays = arrays | {"w." + k: v for k, v in weights.made.items()}
+    if packed:
+        parts = [weights.made[k].flatten() for k in sorted(weights.made)]
+        arrays = arrays | {"packed": torch.cat(parts)}
+    else:
+        arrays = arrays | {"w." + k: v for k, v in weights.made.items()}
     arrays = {k: v.numpy() for k, v in arrays.items()}
     path = os.path.join(HERE, name + ".npz")
     arrays = {k: v.astype("<f4") if v.dtype.kind == "f" else v for k, v in arrays.items()}
