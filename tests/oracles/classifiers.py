@@ -107,19 +107,22 @@ def resnet(w, c, x):
     return out
 
 
-def write_one(name, forward, c, height, width):
+def write_one(name, forward, c, height, width, gradient=True):
     w = Weights(11)  # a seed with which the narrow stem is not dead
-    x = torch.rand(1, 3, height, width)
+    x = torch.randint(256, (1, 3, height, width)) / 256  # packs better
     out, grad = differentiate(lambda x: forward(w, c, x), x, "y", "r")
-    write(name, c, w, out | {"x": x.detach(), "grad_x": grad}, packed=True)
+    out |= {"x": x.detach()} | ({"grad_x": grad} if gradient else {})
+    if not gradient:  # as large as the image
+        del out["r"]
+    write(name, c, w, out, packed=True)
 
 
 def main():
     torch.manual_seed(0)
     INCEPTION = {"arch": "inception", "shrink": 48, "resize_input": True, "normalize_input": True}
     write_one("inception", inception, INCEPTION, 20, 33)
-    write_one("inception_bare", inception, INCEPTION | {"resize_input": False, "normalize_input": False,
-                                                        "shrink": 64}, 75, 79)
+    write_one("inception_bare", inception, INCEPTION | {
+        "resize_input": False, "normalize_input": False, "shrink": 64}, 75, 79, gradient=False)
     RESNET = {"arch": "resnet", "block": "bottleneck", "layers": [1, 2, 1, 1], "width": 2, "groups": 1,
               "width_per_group": 64, "num_classes": 5}
     write_one("resnet", resnet, RESNET, 40, 33)
