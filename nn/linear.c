@@ -56,8 +56,7 @@ gr_tensor *gr_linear_forward(const gr_linear *l, gr_tensor *x)
 	gr_scope_begin();
 	gr_tensor *wt = gr_transpose(gr_param_tensor(l->weight), 0, 1); /* [in,out] */
 	gr_tensor *y = ndim == 2 ? x : gr_reshape(x, GR_DIMS(rows, l->in));
-	y = gr_matmul(y, wt); /* [rows,out] */
-	if (l->bias != NULL)
-		y = gr_add(y, gr_param_tensor(l->bias));
+	y = l->bias != NULL ? gr_matmul_bias(y, wt, gr_param_tensor(l->bias))
+						: gr_matmul(y, wt); /* [rows,out] */
 	return gr__block_leave(ndim == 2 ? y : gr_reshape(y, ndim, dims));
 }

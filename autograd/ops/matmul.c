@@ -121,7 +121,8 @@ static void fold_rows(gr_tensor *t)
 	t->dims[0] = 1;
 }
 
-static gr_status matmul_forward(gr_op_call *c)
+/* The products of the first two operands into the output, or added to it. */
+static gr_status multiply(gr_op_call *c, bool add)
 {
 	const gr_tensor *const t[3] = {c->out[0], c->in[0], c->in[1]};
 	const int64_t bytes = (int64_t)gr_dtype_bytes(c->out[0]->dtype);
@@ -131,8 +132,8 @@ static gr_status matmul_forward(gr_op_call *c)
 
 	if (c->out[0]->size == 0)
 		return GR_OK;
-	if (c->in[0]->size == 0)
-		return gr__fill(c->out[0], 0.0); /* a sum of nothing */
+	if (c->in[0]->size == 0) /* a sum of nothing */
+		return add ? GR_OK : gr__fill(c->out[0], 0.0);
 
 	/* the innermost loop is the kernel's batch, or rows of one product when b does not change */
 	int inner = l.n - 1;
@@ -146,7 +147,7 @@ static gr_status matmul_forward(gr_op_call *c)
 	}
 
 	for (;;) {
-		gr_status status = gr__matmul(&m[0], &m[1], &m[2]);
+		gr_status status = gr__matmul(&m[0], &m[1], &m[2], add);
 		int i = inner - 1;
 		if (status != GR_OK)
 			return status;
@@ -161,6 +162,11 @@ static gr_status matmul_forward(gr_op_call *c)
 		if (i < 0)
 			return GR_OK;
 	}
+}
+
+static gr_status matmul_forward(gr_op_call *c)
+{
+	return multiply(c, false);
 }
 
 /* All rows of [...,M,K] as one matrix. */
@@ -230,6 +236,70 @@ const gr_op gr_op_matmul = {
 	.cases = matmul_cases,
 	.ncases = (int)(sizeof matmul_cases / sizeof matmul_cases[0]),
 };
+
+static gr_status matmul_bias_infer(gr_op_call *c)
+{
+	const gr_tensor *b = c->in[1], *bias = c->in[2];
+	gr_status status = matmul_infer(c);
+
+	if (status != GR_OK)
+		return status;
+	if (b->ndim != 2)
+		return gr_op_fail(c, GR_ESHAPE, "b has %d dims, not 2", b->ndim);
+	if (bias->dtype != b->dtype)
+		return gr_op_fail(c, GR_EDTYPE, "the bias is %s, b is %s", gr_dtype_name(bias->dtype),
+			gr_dtype_name(b->dtype));
+	if (bias->ndim != 1 || bias->dims[0] != b->dims[1])
+		return gr_op_fail(c, GR_ESHAPE, "the bias is not [%" PRId64 "], as b has columns",
+			b->dims[1]);
+	return GR_OK;
+}
+
+static gr_status matmul_bias_forward(gr_op_call *c)
+{
+	gr_status status = gr__copy(c->out[0], c->in[2]);
+
+	return status == GR_OK ? multiply(c, true) : status;
+}
+
+/* y = a b + c;  da, db as for matmul, dc = g, summed over rows by the engine */
+static gr_status matmul_bias_vjp(gr_vjp *v)
+{
+	v->gin[2] = v->gout[0];
+	return matmul_vjp(v);
+}
+
+static const gr_case matmul_bias_cases[] = {
+	{.name = "matrices", .dims = {{3, 4}, {4, 5}, {5}}},
+	{.name = "one row", .dims = {{1, 5}, {5, 3}, {3}}},
+	{.name = "batch", .dims = {{2, 3, 4}, {4, 5}, {5}}},
+	{.name = "odd", .dims = {{17, 19}, {19, 13}, {13}}},
+	{.name = "no rows", .dims = {{0, 3}, {3, 2}, {2}}},
+};
+
+const gr_op gr_op_matmul_bias = {
+	.name = "matmul_bias",
+	.sig = "a[...,M,K] b[K,N] c[N]",
+	.math = "y[i,j] = sum_k a[i,k] b[k,j] + c[j]",
+	.dmath = "da = g b^T, db = a^T g, dc = g summed over rows",
+	.doc = "A linear layer in one pass.",
+	.nin = 3,
+	.nout = 1,
+	.saves = GR_SAVE_IN(0) | GR_SAVE_IN(1),
+	.reads = {GR_SAVE_IN(1), GR_SAVE_IN(0), 0},
+	.infer = matmul_bias_infer,
+	.forward = matmul_bias_forward,
+	.vjp = matmul_bias_vjp,
+	.flops = matmul_flops,
+	.cases = matmul_bias_cases,
+	.ncases = (int)(sizeof matmul_bias_cases / sizeof matmul_bias_cases[0]),
+};
+
+gr_tensor *gr_matmul_bias(gr_tensor *a, gr_tensor *b, gr_tensor *bias)
+{
+	gr_tensor *in[] = {a, b, bias};
+	return gr_apply1(&gr_op_matmul_bias, 3, in, NULL);
+}
 
 gr_tensor *gr_matmul(gr_tensor *a, gr_tensor *b)
 {

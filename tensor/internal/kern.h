@@ -45,8 +45,9 @@ gr_status gr__argmax(gr_tensor *out, const gr_tensor *x, int axis);
 gr_status gr__copy(gr_tensor *dst, const gr_tensor *src);
 gr_status gr__fill(gr_tensor *dst, double value);
 
-/* c[b,i,j] = sum_k a[b,i,k] b[b,k,j]; 3-d views, batch dims broadcast by stride 0. */
-gr_status gr__matmul(gr_tensor *c, const gr_tensor *a, const gr_tensor *b);
+/* c[b,i,j] = sum_k a[b,i,k] b[b,k,j], added to c or not; 3-d views, batch dims broadcast by stride
+ * 0. */
+gr_status gr__matmul(gr_tensor *c, const gr_tensor *a, const gr_tensor *b, bool add);
 
 /* What the last convolution in f32 on this thread took: "bf16", "winograd", "product" or "direct";
  * for traces, which set it to NULL before. */

@@ -26,6 +26,7 @@ typedef struct FN(product) {
 	gr_slots *slots; /* for THIN, the panels of B of each task; NULL: bpack serves */
 	int64_t mround;  /* m, n rounded up to whole panels */
 	int64_t nround;
+	int64_t tile_m;
 	int64_t tile_n;
 	int64_t mtiles;
 	int64_t ntiles;
@@ -78,21 +79,21 @@ static void FN(pack_a_task)(int64_t task, void *ctx)
 {
 	const FN(product) *p = ctx;
 	const int64_t kb = task / p->mtiles * GR_GEMM_KC;
-	const int64_t i = task % p->mtiles * TILE_M;
+	const int64_t i = task % p->mtiles * p->tile_m;
 	const int64_t kc = min64(GR_GEMM_KC, p->k - kb);
 	FN(gr__gemm_pack_a)
-	(p->kern, min64(TILE_M, p->m - i), kc, p->a + i * p->ars + kb * p->acs, p->ars, p->acs,
+	(p->kern, min64(p->tile_m, p->m - i), kc, p->a + i * p->ars + kb * p->acs, p->ars, p->acs,
 		p->apack + kb * p->mround + i * kc);
 }
 
 static void FN(packed_task)(int64_t task, void *ctx)
 {
 	const FN(product) *p = ctx;
-	const int64_t i = task % p->mtiles * TILE_M;
+	const int64_t i = task % p->mtiles * p->tile_m;
 	const int64_t j = task / p->mtiles * p->tile_n;
 	for (int64_t kb = 0; kb < p->k; kb += GR_GEMM_KC) {
 		const int64_t kc = min64(GR_GEMM_KC, p->k - kb);
-		p->kern->block_panel(min64(TILE_M, p->m - i), min64(p->tile_n, p->n - j), kc,
+		p->kern->block_panel(min64(p->tile_m, p->m - i), min64(p->tile_n, p->n - j), kc,
 			p->apack + kb * p->mround + i * kc, p->bpack + kb * p->nround + j * kc,
 			p->c + i * p->crs + j, p->crs, p->add || kb > 0);
 	}
@@ -135,9 +136,9 @@ static void FN(run_packed)(FN(product) * p)
 static void FN(direct_task)(int64_t task, void *ctx)
 {
 	const FN(product) *p = ctx;
-	const int64_t i = task % p->mtiles * TILE_M;
+	const int64_t i = task % p->mtiles * p->tile_m;
 	const int64_t j = task / p->mtiles * p->tile_n;
-	p->kern->small(min64(TILE_M, p->m - i), min64(p->tile_n, p->n - j), p->k, p->a + i * p->ars,
+	p->kern->small(min64(p->tile_m, p->m - i), min64(p->tile_n, p->n - j), p->k, p->a + i * p->ars,
 		p->ars, p->acs, p->b + j, p->brs, p->c + i * p->crs + j, p->crs, p->add);
 }
 
@@ -200,7 +201,10 @@ static void FN(choose)(FN(product) * p)
 	p->aside = p->ccs != 1;
 	p->kern = FN(gr__gemm_kern)();
 	p->tile_n = TILE_NR * p->kern->nr;
-	p->mtiles = ceil_div(p->m, TILE_M);
+	/* Tiles of about TILE_M rows, all of one height: none of a row or two. */
+	p->mtiles = max64(1, (p->m + TILE_M / 2) / TILE_M);
+	p->tile_m = round_up(ceil_div(p->m, p->mtiles), p->kern->mr);
+	p->mtiles = ceil_div(p->m, p->tile_m);
 	p->ntiles = ceil_div(p->n, p->tile_n);
 	const bool narrow = p->m <= p->kern->mr || p->n <= p->kern->nr;
 	const bool little = p->m * p->n * p->k <= DIRECT_WORK;

@@ -223,6 +223,13 @@ static void ref_matmul(const void *attr, int nin, const gr_ref_tensor *in, gr_re
 	}
 }
 
+static void ref_matmul_bias(const void *attr, int nin, const gr_ref_tensor *in, gr_ref_tensor *out)
+{
+	ref_matmul(attr, nin, in, out);
+	for (int64_t i = 0; i < size_of(out); i++)
+		out->data[i] += in[2].data[i % in[2].dims[0]];
+}
+
 /* --- conv ---------------------------------------------------------------------------------- */
 
 /*
@@ -350,6 +357,7 @@ const gr_ref gr_refs_move[] = {
 	{"gather", ref_gather},
 	{"scatter_add", ref_scatter_add},
 	{"matmul", ref_matmul},
+	{"matmul_bias", ref_matmul_bias},
 	{"conv2d", ref_conv2d},
 	{"conv2d_bias", ref_conv2d},
 	{"conv2d_input_adjoint", ref_conv2d_input_adjoint},

@@ -18,7 +18,7 @@ static void check(gr_dtype dtype, uint64_t seed)
 	int64_t batch = ba > bb ? ba : bb;
 	const int64_t cd[] = {batch, size[1], size[2]};
 	gr_tensor *c = gr_empty(dtype, 3, cd);
-	cr_assert_eq(gr__matmul(c, a, b), GR_OK);
+	cr_assert_eq(gr__matmul(c, a, b, false), GR_OK);
 	for (int64_t at = 0; at < c->size; at++) {
 		int64_t p = at / (size[1] * size[2]);
 		int64_t i = at / size[2] % size[1];

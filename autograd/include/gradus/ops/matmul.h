@@ -14,9 +14,13 @@ extern "C" {
  * same bits in any batch. */
 GR_API gr_tensor *gr_matmul(gr_tensor *a, gr_tensor *b);
 
+/* The same plus a bias for every column. a [...,M,K], b [K,N], bias [N] -> [...,M,N] */
+GR_API gr_tensor *gr_matmul_bias(gr_tensor *a, gr_tensor *b, gr_tensor *bias);
+
 /* Every call remembers where it was made, for messages and traces. */
 #ifndef GR_NO_CALL_SITE
 #define gr_matmul(...) (gr_at(__FILE__, __LINE__), gr_matmul(__VA_ARGS__))
+#define gr_matmul_bias(...) (gr_at(__FILE__, __LINE__), gr_matmul_bias(__VA_ARGS__))
 #endif
 
 #ifdef __cplusplus
