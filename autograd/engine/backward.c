@@ -12,6 +12,7 @@
 
 #include "gradus/ops/binary.h"
 #include "gradus/ops/reduce.h"
+#include "hook_priv.h"
 #include "kern.h"
 #include "nodelist_priv.h"
 #include "observe.h"
@@ -218,6 +219,8 @@ static gr_status visit(walk *w, gr_node *n)
 		any = any || n->grad[i] != NULL;
 	if (!n->needed || !any)
 		return GR_OK;
+	if (n->hooks != NULL && gr__hooks_run(n) != GR_OK)
+		return gr_error_code();
 	for (int i = 0; i < w->n; i++) {
 		if (w->x[i]->node == n)
 			w->grads[i] = gr_tensor_retain(n->grad[w->x[i]->node_out]);

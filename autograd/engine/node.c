@@ -178,6 +178,8 @@ static void bury(gr_node *n)
 		gr_tensor_release(n->grad[i]);
 	for (int i = 0; i < n->nin; i++)
 		gr__node_release(n->edges[i].node);
+	if (n->hooks != NULL)
+		gr__hooks_free(n);
 	gr__pool_free(n);
 }
 

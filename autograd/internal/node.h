@@ -11,6 +11,7 @@
 #include "tensor_int.h"
 
 typedef struct gr_node gr_node;
+typedef struct gr_hook gr_hook;     /* see engine/hook.c */
 typedef struct gr_region gr_region; /* a function to be run again, see engine/checkpoint.c */
 
 /* Output `out` of `node`; node NULL where no gradient flows. */
@@ -39,6 +40,7 @@ struct gr_node {
 	gr_operand out_shape[GR_OP_MAX_OUT];
 	void *attr;
 	gr_region *region; /* of a checkpointed call, which has edges to all that it reads; else NULL */
+	gr_hook *hooks;    /* called with its cotangents; NULL for nearly all */
 	/* Owned by the walk in progress. */
 	gr_tensor *grad[GR_OP_MAX_OUT];
 	gr_node *next_dead;
@@ -64,6 +66,7 @@ void gr__node_attach(gr_tensor *t, gr_node *n, int out);
 /* No node has this number yet; those made from now on have it or a higher one. */
 uint64_t gr__node_next_seq(void);
 void gr__region_free(gr_region *r);
+void gr__hooks_free(gr_node *n);
 
 bool gr__recording(void);
 gr_operand gr__operand(const gr_tensor *t);

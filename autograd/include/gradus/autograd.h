@@ -46,6 +46,16 @@ typedef struct gr_grad_opts {
 GR_API GR_MUST_USE gr_status gr_grad(gr_tensor **grads, gr_tensor *y, int n, gr_tensor *const *x,
 	const gr_grad_opts *opts);
 
+/*
+ * Look at gradients, or change them: fn is called by every walk that has the whole gradient of t,
+ * before it goes on below, and returns what goes on: `grad` itself, or another tensor of its shape
+ * and type; NULL stops the walk with the error recorded. It may take gradients itself. Hooks of one
+ * tensor are called in the order of their coming, and stay as long as what t stands on; fn NULL
+ * removes them all. Errors: GR_EARG (t is not tracked).
+ */
+typedef gr_tensor *(*gr_gradient_fn)(gr_tensor *grad, void *payload);
+GR_API GR_MUST_USE gr_status gr_on_gradient(gr_tensor *t, gr_gradient_fn fn, void *payload);
+
 /* One recorded graph, many cotangents: J^T c for each c, the graph kept until freed. */
 typedef struct gr_pullback gr_pullback;
 GR_API gr_pullback *gr_pullback_new(gr_tensor *y, int n, gr_tensor *const *x);
