@@ -195,7 +195,8 @@ static gr_status apply(tangents *t, bool create_graph)
 	const unsigned flags = t->node->op->flags;
 	if ((flags & GR_OP_LINEAR) != 0 && has_operands(t, false))
 		return apply_linear(t);
-	if ((flags & GR_OP_BILINEAR) != 0 && has_operands(t, true))
+	if ((flags & GR_OP_BILINEAR) != 0 && t->node->nin == 2 && t->node->nout == 1 &&
+		has_operands(t, true))
 		return apply_bilinear(t);
 	if ((flags & GR_OP_ELEMENTWISE) != 0 && t->node->nout == 1) {
 		bool fits;

@@ -48,9 +48,29 @@ const gr_op *gr_op_find(const char *name)
 	return NULL;
 }
 
+/* What flags and `saves` say that cannot be, or NULL. */
+static const char *shape_fault(const gr_op *op)
+{
+	const uint32_t inputs = (1u << op->nin) - 1u, outputs = (1u << op->nout) - 1u;
+	const bool variadic = (op->flags & GR_OP_VARIADIC) != 0;
+	if (op->compose != NULL && (op->infer != NULL || op->forward != NULL || op->vjp != NULL))
+		return "a composition has no infer, forward or vjp of its own";
+	if (op->vjp_fused != NULL && op->vjp == NULL)
+		return "vjp_fused serves first order; vjp is needed, too";
+	if ((op->flags & GR_OP_BILINEAR) != 0 && (op->nin != 2 || op->nout != 1 || variadic))
+		return "a bilinear op has two inputs and one output";
+	if ((op->flags & GR_OP_ELEMENTWISE) != 0 && op->nout != 1)
+		return "an elementwise op has one output";
+	if ((op->flags & GR_OP_VIEW) != 0 && (op->nin != 1 || op->nout != 1))
+		return "a view has one input and one output";
+	if ((!variadic && (op->saves & 0xffffu & ~inputs) != 0) || (op->saves >> 16 & ~outputs) != 0)
+		return "saves names an input or output that is not there";
+	return NULL;
+}
+
 gr_status gr_op_register(const gr_op *op)
 {
-	if (op == NULL || op->name == NULL ||
+	if (op == NULL || op->name == NULL || op->name[0] == '\0' ||
 		(op->compose == NULL && (op->infer == NULL || op->forward == NULL)))
 		return gr__fail(GR_EARG, "op_register",
 			"a record needs a name, and infer and forward, or compose");
@@ -60,6 +80,9 @@ gr_status gr_op_register(const gr_op *op)
 	if (op->nout < 1 || op->nout > GR_OP_MAX_OUT || op->nin < 0 || op->nin > GR_OP_MAX_IN)
 		return gr__fail(GR_EARG, "op_register", "%s: 0..%d inputs and 1..%d outputs are possible",
 			op->name, GR_OP_MAX_IN, GR_OP_MAX_OUT);
+	const char *fault = shape_fault(op);
+	if (fault != NULL)
+		return gr__fail(GR_EARG, "op_register", "%s: %s", op->name, fault);
 	if (gr_op_find(op->name) != NULL)
 		return gr__fail(GR_EARG, "op_register", "an op named %s exists", op->name);
 	if (user_count == MAX_USER_OPS)

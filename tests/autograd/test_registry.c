@@ -100,11 +100,55 @@ Test(registry, a_users_op_is_differentiated_twice)
 	cr_assert_eq(gr_item(h), 12.0);
 }
 
-Test(registry, incomplete_records_are_refused)
+static gr_status no_compose(int nin, gr_tensor *const *in, const void *attr, gr_tensor **out)
 {
-	gr_op bad = cube;
-	bad.vjp = NULL;
-	cr_assert_eq(gr_op_register(&bad), GR_EARG);
+	(void)nin, (void)in, (void)attr;
+	out[0] = NULL;
+	return GR_EARG;
+}
+
+/* Every record is the sound one with one thing wrong, and the message says which. */
+Test(registry, bad_records_are_refused)
+{
+	gr_op bad[12];
+	static const char *const texts[12] = {"needs a name", "needs a name", "infer and forward",
+		"infer and forward", "no vjp", "0..16 inputs", "1..4 outputs", "of its own",
+		"vjp is needed", "two inputs", "one output", "not there"};
+	for (int i = 0; i < 12; i++) {
+		bad[i] = cube;
+		bad[i].name = "bad";
+	}
+	bad[0].name = NULL;
+	bad[1].name = "";
+	bad[2].infer = NULL;
+	bad[3].forward = NULL;
+	bad[4].vjp = NULL;
+	bad[5].nin = GR_OP_MAX_IN + 1;
+	bad[6].nout = 0;
+	bad[7].compose = no_compose;
+	bad[8].vjp = NULL;
+	bad[8].vjp_fused = cube.vjp;
+	bad[8].flags = GR_OP_NONDIFF;
+	bad[9].flags = GR_OP_BILINEAR;
+	bad[10].nout = 2;
+	bad[11].saves = GR_SAVE_IN(1);
+	int count = gr_op_count();
+	for (int i = 0; i < 12; i++) {
+		gr_status status = gr_op_register(&bad[i]);
+		cr_expect_eq(status, GR_EARG, "record %d", i);
+		cr_expect(strstr(gr_error_message(), texts[i]) != NULL, "record %d: %s", i,
+			gr_error_message());
+		gr_error_clear();
+	}
+	gr_status status = gr_op_register(NULL);
+	cr_expect_eq(status, GR_EARG);
+	gr_error_clear();
+	gr_op taken = cube;
+	taken.name = "matmul";
+	status = gr_op_register(&taken);
+	cr_expect_eq(status, GR_EARG);
+	cr_expect(strstr(gr_error_message(), "an op named matmul exists") != NULL);
+	cr_expect_eq(gr_op_count(), count);
 }
 
 Test(registry, errors_name_op_operands_and_site)

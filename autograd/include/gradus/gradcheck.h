@@ -79,6 +79,25 @@ GR_API GR_MUST_USE gr_status gr_op_check(gr_op_report *report, const gr_op *op,
 GR_API const char *gr_promise_name(gr_promise promise);
 GR_API const char *gr_promise_text(gr_promise promise);
 
+typedef struct gr_gradcheck_opts {
+	size_t size;
+	int outputs; /* of the function, 1..GR_OP_MAX_OUT; default 1 */
+	void *payload;
+	double tolerance; /* relative; default 1e-6 */
+	double step;      /* of the differences, in units of x; default 1e-3 */
+	int directions;   /* random ones in each input; default 3 */
+	bool first_order; /* leave second derivatives out */
+} gr_gradcheck_opts;
+
+/*
+ * The derivatives of fn at x[0..n-1], f64: gradients and Hessian products against differences,
+ * tangents against gradients, along random directions in each input. GR_ENUMERIC names the input
+ * where they part; a kink within the step parts them, too. Other errors: those of the function;
+ * GR_EARG; GR_EDTYPE (not f64).
+ */
+GR_API GR_MUST_USE gr_status gr_gradcheck(gr_tensor_fn fn, int n, gr_tensor *const *x,
+	const gr_gradcheck_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif
