@@ -34,6 +34,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_lpips,
 	&gr__arch_inception,
 	&gr__arch_resnet,
+	&gr__arch_mpe_cnn,
 };
 
 gr_tensor *gr__registry_need(const gr_archive *in, const char *name)

@@ -4,6 +4,7 @@
 #include "gradus/clip_text.h"
 #include "gradus/inception.h"
 #include "gradus/lpips.h"
+#include "gradus/mpe_cnn.h"
 #include "gradus/ops.h"
 #include "gradus/resnet.h"
 #include "gradus/vit.h"
@@ -15,6 +16,7 @@ DEFINE_NETWORK_LOAD(clip_text)
 DEFINE_NETWORK(inception)
 DEFINE_NETWORK(resnet)
 DEFINE_NETWORK_LOAD(resnet)
+DEFINE_NETWORK(mpe_cnn)
 DEFINE_NETWORK(lpips)
 DEFINE_NETWORK_LOAD(lpips)
 
@@ -130,6 +132,27 @@ static gr_status resnet_example(const void *net, int64_t h, int64_t w, gr_key ke
 		GR_DIMS(1, gr_resnet_get_config(net)->in_channels, h, w));
 }
 
+static gr_tensor *mpe_cnn_forward(const void *net, const gr_archive *in, gr_tensor *x,
+	gr_archive *out)
+{
+	const gr_mpe_cnn_config *c = gr_mpe_cnn_get_config(net);
+	gr_tensor *logits = NULL, *projected = NULL;
+	gr_tensor *y = gr_mpe_cnn_forward(net, x,
+		GR_OPTS(gr_mpe_cnn_forward_opts, .logits = c->num_classes > 0 ? &logits : NULL,
+			.projected = c->projector_out > 0 ? &projected : NULL));
+	(void)in;
+	return y == NULL || add_result(out, "logits", logits) != GR_OK ||
+			add_result(out, "projected", projected) != GR_OK
+		? NULL
+		: y;
+}
+
+static gr_status mpe_cnn_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	return gr__registry_normal(in, "x", key,
+		GR_DIMS(1, gr_mpe_cnn_get_config(net)->in_channels, h, w));
+}
+
 const architecture gr__arch_dinov2 = {"dinov2", "DINOv2 vision transformer", NETWORK(vit),
 	.example = vit_example, .passes = MODEL_ONE(vit_forward), .load = vit_load};
 const architecture gr__arch_dino = {"dino", "DINO vision transformer", .build = dino_build,
@@ -148,3 +171,5 @@ const architecture gr__arch_inception = {"inception", "Inception of FID", NETWOR
 const architecture gr__arch_resnet = {"resnet", "ResNet (50 by default), torchvision's",
 	NETWORK(resnet), .example = resnet_example, .passes = MODEL_ONE(resnet_forward),
 	.load = resnet_load};
+const architecture gr__arch_mpe_cnn = {"mpe_cnn", "small equivariant network of EquiReg",
+	NETWORK(mpe_cnn), .example = mpe_cnn_example, .passes = MODEL_ONE(mpe_cnn_forward)};

@@ -43,7 +43,7 @@ extern const architecture gr__arch_adm, gr__arch_ldm_unet, gr__arch_sit, gr__arc
 extern const architecture gr__arch_autoencoder_kl, gr__arch_vqmodel, gr__arch_taesd;
 /* registry_features.c */
 extern const architecture gr__arch_dinov2, gr__arch_dino, gr__arch_lpips, gr__arch_clip_text,
-	gr__arch_inception, gr__arch_resnet;
+	gr__arch_inception, gr__arch_resnet, gr__arch_mpe_cnn;
 
 /* Build by `new` from the configuration that `from_json` reads. */
 #define DEFINE_NETWORK(name) \

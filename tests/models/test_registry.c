@@ -93,6 +93,7 @@ static const char *const small[][2] = {
 	{"lpips", "{\"net\": \"vgg\", \"shrink\": 64}"},
 	{"inception", "{\"shrink\": 64}"},
 	{"resnet", "{\"width\": 4, \"layers\": [1, 1, 1, 1]}"},
+	{"mpe_cnn", "{\"width\": 4, \"num_blocks\": 2, \"num_classes\": 4}"},
 };
 
 /* Each one built, drawn, given the example that it asks for, and run. */
