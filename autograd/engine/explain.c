@@ -72,8 +72,9 @@ static gr_status print_header(const gr_story *s, FILE *stream)
 	gr__story_label(s, label, sizeof label, s->root, s->root_out);
 	gr__story_shape(shape, sizeof shape, &s->root->out_shape[s->root_out]);
 	gr__story_bytes(kept, sizeof kept, bytes);
-	fprintf(stream, "%s, %s: %lld ops over %lld leaves, whose rules keep %s\n", label, shape,
-		(long long)ops, (long long)(s->list.count - ops), kept);
+	fprintf(stream, "%s, %s: %lld %s over %lld %s, whose rules keep %s\n", label, shape,
+		(long long)ops, ops == 1 ? "op" : "ops", (long long)(s->list.count - ops),
+		s->list.count - ops == 1 ? "leaf" : "leaves", kept);
 	return status;
 }
 

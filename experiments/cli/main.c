@@ -22,6 +22,7 @@ static const struct {
 	{"model", gr_cmd_model, "list a checkpoint, describe and run a network"},
 	{"convert", gr_cmd_convert, "write a checkpoint as safetensors"},
 	{"ops", gr_cmd_ops, "what every op computes, checked on this machine"},
+	{"explain", gr_cmd_explain, "derive the gradient of an example, as text or as a page"},
 	{"bench", gr_cmd_bench, "time ops and network steps"},
 };
 

@@ -112,6 +112,8 @@ GR_API GR_MUST_USE gr_status gr_module_init(gr_module *m, gr_key key);
 /* Off: the parameters become constants and nothing is recorded for them (guided sampling wants the
  * gradient of the input only). On is the default. Graphs recorded before keep their leaves. */
 GR_API gr_status gr_module_set_trainable(gr_module *m, bool on);
+/* Name every parameter, relative to m, in what gr_explain() tells (gradus/explain.h). */
+GR_API GR_MUST_USE gr_status gr_module_explain(const gr_module *m);
 /*
  * Copy values out of an archive, converted to the tree's dtype. Strict by default: every missing,
  * unexpected, doubled or mis-shaped key is listed in one GR_EFORMAT error, and nothing is changed.
