@@ -36,7 +36,7 @@ static void print_row(const gr_profile_row *r, double seconds, FILE *stream)
 		r->algorithm != NULL ? r->algorithm : "", r->algorithm != NULL ? ")" : "");
 	print_scaled(flops, sizeof flops, r->seconds > 0.0 ? r->flops / r->seconds : 0.0);
 	print_scaled(bytes, sizeof bytes, r->seconds > 0.0 ? r->bytes / r->seconds : 0.0);
-	fprintf(stream, "  %-32s %8lld %11.3f %6.1f%% %9s %9s\n", name, (long long)r->calls,
+	fprintf(stream, "  %-36s %8lld %11.3f %6.1f%% %9s %9s\n", name, (long long)r->calls,
 		1e3 * r->seconds, seconds > 0.0 ? 100.0 * r->seconds / seconds : 0.0, flops, bytes);
 }
 
@@ -60,7 +60,7 @@ void gr_profile_print(const gr_profile *p, FILE *stream)
 	for (part at = FORWARD; at < PARTS; at++) {
 		if (counts[at] == 0)
 			continue;
-		fprintf(stream, "\n  %-32s %8s %11s %7s %9s %9s\n", titles[at], "calls", "ms", "share",
+		fprintf(stream, "\n  %-36s %8s %11s %7s %9s %9s\n", titles[at], "calls", "ms", "share",
 			"FLOP/s", "bytes/s");
 		for (int i = 0; i < p->nrows; i++) {
 			if (part_of(&p->rows[i]) == at)

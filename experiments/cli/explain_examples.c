@@ -9,9 +9,10 @@
 #include "gradus/term.h"
 #include "gradus/unet.h"
 
+/* In parentheses the name is no macro: what reads the noise keeps its own call site. */
 static gr_tensor *noise(uint64_t seed, double scale, int ndim, const int64_t *dims)
 {
-	return gr_mul_s(gr_random_normal(gr_key_seed(seed), GR_F64, ndim, dims), scale);
+	return (gr_mul_s)(gr_random_normal(gr_key_seed(seed), GR_F64, ndim, dims), scale);
 }
 
 /* A two-layer network on four points, and its mean squared error. */
