@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# The README shows the example that is compiled and run, and every file that a page names exists.
+# Pages show the examples that are compiled and run, and every file that a page names exists.
 set -euo pipefail
 cd "$GRADUS_SOURCE"
 failed=0
 
-if ! diff <(sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d') docs/examples/fit_sine.c; then
-	echo "README.md: the C example is not docs/examples/fit_sine.c" >&2
-	failed=1
-fi
+shows() { # page example
+	if ! diff <(sed -n '/^```c$/,/^```$/p' "$1" | sed '1d;$d') "$2"; then
+		echo "$1: the C example is not $2" >&2
+		failed=1
+	fi
+}
+shows README.md docs/examples/fit_sine.c
+shows docs/own-network.md docs/examples/own_network.c
 
 # Words such as tensor/core/view.c; a trailing * stands for any continuation.
 layers='tensor|autograd|nn|models|inverse|experiments|tests|docs'
