@@ -89,6 +89,27 @@ Test(finite, a_masked_infinity_inside_a_rule_is_harmless)
 	cr_assert_eq(gr_tensor_at(g, (int64_t[]){0}), 0.0);
 }
 
+/* Functions that mask or shift infinities away inside, where they do. */
+Test(finite, the_library_raises_no_false_alarm)
+{
+	gr_tensor *a = gr_watch(gr_random_normal(gr_key_seed(1), GR_F32, GR_DIMS(3, 4)));
+	gr_tensor *b = gr_watch(gr_random_normal(gr_key_seed(2), GR_F32, GR_DIMS(3, 4)));
+	gr_tensor *zero = gr_watch(gr_zeros(GR_F32, GR_DIMS(3, 4))), *x[] = {a, b, zero}, *g[3];
+	gr_tensor *label = gr_from_f64(GR_I64, (double[]){0, 3, 1}, GR_DIMS(3));
+	gr_tensor *y[] = {gr_nt_xent(a, b, 0.1), gr_cross_entropy(gr_mul_s(a, 1e4), label),
+		gr_norm(zero, GR_ALL_AXES, false), gr_sum(gr_sqrt(zero), GR_ALL_AXES, false),
+		gr_sum(gr_pairwise_distance(a, a), GR_ALL_AXES, false),
+		gr_sum(gr_cosine_similarity(a, zero, 1, 0.0), GR_ALL_AXES, false),
+		gr_sum(gr_logsumexp(gr_mul_s(a, 1e4), GR_AXES(1), false), GR_ALL_AXES, false),
+		gr_sum(gr_softplus(gr_mul_s(b, 1e4)), GR_ALL_AXES, false),
+		gr_sum(gr_where(gr_gt_s(zero, 0.0), gr_scalar(GR_F32, INFINITY), a), GR_ALL_AXES, false)};
+	for (size_t i = 0; i < sizeof y / sizeof *y; i++) {
+		cr_assert_not_null(y[i], "%d: %s", (int)i, gr_error_message());
+		gr_status status = gr_grad(g, y[i], 3, x, GR_OPTS(gr_grad_opts, .allow_unused = true));
+		cr_assert_eq(status, GR_OK, "%d: %s", (int)i, gr_error_message());
+	}
+}
+
 Test(finite, a_composition_is_named_with_the_op_inside)
 {
 	gr_tensor *a = gr_full(GR_F32, GR_DIMS(2), 3e38), *b = gr_full(GR_F32, GR_DIMS(2), -3e38);
