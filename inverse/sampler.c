@@ -304,8 +304,10 @@ gr_status gr_sampler_step(gr_sampler *s)
 	if (s->done >= s->steps)
 		return gr_error_set(GR_ESTATE, "sampler: all %lld steps are done", (long long)s->steps);
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	status = run_step(s);
 	gr_status ended = gr_scope_end();
 	return status ? status : ended;

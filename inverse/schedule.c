@@ -188,9 +188,9 @@ gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
 		return NULL;
 	}
 	size_t n = (size_t)steps;
-	gr_schedule *s = calloc(1, sizeof(*s));
-	double *beta = calloc(n, sizeof(*beta));
-	bool *keep = calloc(n, sizeof(*keep));
+	gr_schedule *s = gr_alloc(sizeof(*s));
+	double *beta = gr_alloc(n * sizeof(*beta));
+	bool *keep = gr_alloc(n * sizeof(*keep));
 	gr_status status = GR_OK;
 	if (!s || !beta || !keep) {
 		status = gr_error_set(GR_EMEM, "schedule: out of memory for %lld steps", (long long)steps);
@@ -204,8 +204,8 @@ gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
 	s->base_steps = steps;
 	for (int64_t t = 0; t < steps; t++)
 		s->count += keep[t];
-	s->timestep = calloc((size_t)s->count, sizeof(*s->timestep));
-	s->beta = calloc(3 * (size_t)s->count, sizeof(*s->beta));
+	s->timestep = gr_alloc((size_t)s->count * sizeof(*s->timestep));
+	s->beta = gr_alloc(3 * (size_t)s->count * sizeof(*s->beta));
 	if (!s->timestep || !s->beta) {
 		status = gr_error_set(GR_EMEM, "schedule: out of memory for %lld steps", (long long)steps);
 		goto out;
@@ -214,8 +214,8 @@ gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
 	s->log_variance = s->alpha_bar + s->count;
 	fill_tables(s, beta, keep);
 out:
-	free(beta);
-	free(keep);
+	gr_free(beta);
+	gr_free(keep);
 	if (status) {
 		gr_schedule_free(s);
 		return NULL;
@@ -227,9 +227,9 @@ void gr_schedule_free(gr_schedule *s)
 {
 	if (!s)
 		return;
-	free(s->timestep);
-	free(s->beta);
-	free(s);
+	gr_free(s->timestep);
+	gr_free(s->beta);
+	gr_free(s);
 }
 
 int64_t gr_schedule_count(const gr_schedule *s)

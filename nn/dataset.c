@@ -44,7 +44,7 @@ gr_status gr_dataset_new(gr_dataset **out, const gr_dataset_info *info, const gr
 	*out = NULL;
 	int64_t image_size = opts ? opts->image_size : 0;
 	gr_status status = check_info(info, image_size);
-	gr_dataset *d = status ? NULL : calloc(1, sizeof(*d));
+	gr_dataset *d = status ? NULL : gr_alloc(sizeof(*d));
 	if (!d) {
 		if (!status)
 			status = gr_error_set(GR_EMEM, "dataset: out of memory");
@@ -60,7 +60,8 @@ gr_status gr_dataset_new(gr_dataset **out, const gr_dataset_info *info, const gr
 		d->outer.count = opts->limit;
 	if (image_size && (image_size != info->height || image_size != info->width)) {
 		d->outer.height = d->outer.width = image_size;
-		d->scratch = malloc((size_t)(info->channels * info->height * info->width) * sizeof(float));
+		d->scratch =
+			gr_alloc((size_t)(info->channels * info->height * info->width) * sizeof(float));
 		if (!d->scratch) {
 			gr_dataset_free(d);
 			return gr_error_set(GR_EMEM, "dataset: out of memory");
@@ -76,8 +77,8 @@ void gr_dataset_free(gr_dataset *d)
 		return;
 	if (d->ops.free)
 		d->ops.free(d->ctx);
-	free(d->scratch);
-	free(d);
+	gr_free(d->scratch);
+	gr_free(d);
 }
 
 gr_dataset_info gr_dataset_describe(const gr_dataset *d)

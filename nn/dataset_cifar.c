@@ -58,8 +58,10 @@ gr_status gr__dataset_cifar(gr_dataset **out, const char *const *paths, int n,
 		total += count;
 	}
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	gr_tensor *images = gr_empty(GR_U8, GR_DIMS(total, 3, 32, 32));
 	gr_tensor *labels = gr_empty(GR_I64, GR_DIMS(total));
 	if (!images || !labels)

@@ -145,8 +145,10 @@ gr_status gr__dataset_idx(gr_dataset **out, const char *images_path, const char 
 	gr_tensor *images = NULL, *labels = NULL;
 	*out = NULL;
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	status = idx_load(&images, images_path, 3);
 	if (!status && labels_path)
 		status = load_labels(&labels, labels_path, gr_tensor_dim(images, 0));

@@ -24,10 +24,10 @@ static void folder_free(void *ctx)
 	if (!f)
 		return;
 	for (int64_t i = 0; i < f->count; i++)
-		free(f->names[i]);
-	free(f->names);
-	free(f->path);
-	free(f);
+		gr_free(f->names[i]);
+	gr_free(f->names);
+	gr_free(f->path);
+	gr_free(f);
 }
 
 static gr_tensor *read_image(const folder *f, int64_t i, int channels)
@@ -47,8 +47,10 @@ static gr_status folder_get(int64_t i, float *image, int64_t *label, void *ctx)
 	const gr_dataset_info *o = &f->info;
 	(void)label;
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	gr_tensor *t = read_image(f, i, (int)o->channels);
 	if (!t)
 		status = gr_error_code();
@@ -72,13 +74,16 @@ static gr_status add_name(folder *f, const char *name)
 {
 	if (f->count == f->room) {
 		int64_t room = f->room ? 2 * f->room : 64;
-		char **grown = realloc(f->names, (size_t)room * sizeof(*grown));
+		char **grown = gr_alloc((size_t)room * sizeof(*grown));
 		if (!grown)
 			return gr_error_set(GR_EMEM, "png folder: out of memory");
+		if (f->count > 0)
+			memcpy(grown, f->names, (size_t)f->count * sizeof(*grown));
+		gr_free(f->names);
 		f->names = grown;
 		f->room = room;
 	}
-	f->names[f->count] = strdup(name);
+	f->names[f->count] = gr_strdup(name);
 	if (!f->names[f->count])
 		return gr_error_set(GR_EMEM, "png folder: out of memory");
 	f->count++;
@@ -111,8 +116,10 @@ static gr_status list_names(folder *f)
 static gr_status describe_first(folder *f)
 {
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	const gr_tensor *t = read_image(f, 0, 0);
 	if (t)
 		f->info = (gr_dataset_info){
@@ -129,9 +136,9 @@ static gr_status describe_first(folder *f)
 gr_status gr__dataset_png(gr_dataset **out, const char *path, const gr_dataset_opts *opts)
 {
 	*out = NULL;
-	folder *f = calloc(1, sizeof(*f));
+	folder *f = gr_alloc(sizeof(*f));
 	if (f)
-		f->path = strdup(path);
+		f->path = gr_strdup(path);
 	if (!f || !f->path) {
 		folder_free(f);
 		return gr_error_set(GR_EMEM, "png folder: out of memory");

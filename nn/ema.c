@@ -4,8 +4,6 @@
  */
 #include "gradus/optim.h"
 
-#include <stdlib.h>
-
 #include "optim_priv.h"
 
 struct gr_ema {
@@ -14,6 +12,7 @@ struct gr_ema {
 	int64_t updates;
 	gr_params params;
 	gr_tensor **average;
+	gr_tensor **scratch; /* [n], while values are swapped */
 };
 
 gr_status gr_ema_new(gr_ema **out, const gr_params *params, const gr_ema_opts *opts)
@@ -22,7 +21,7 @@ gr_status gr_ema_new(gr_ema **out, const gr_params *params, const gr_ema_opts *o
 	double decay = opts && opts->decay != 0.0 ? opts->decay : 0.999;
 	if (!(decay >= 0.0 && decay < 1.0))
 		return gr_error_set(GR_EARG, "ema: decay %g is not in [0,1)", decay);
-	gr_ema *e = calloc(1, sizeof(*e));
+	gr_ema *e = gr_alloc(sizeof(*e));
 	if (!e)
 		return gr_error_set(GR_EMEM, "ema: out of memory");
 	e->decay = decay;
@@ -30,6 +29,10 @@ gr_status gr_ema_new(gr_ema **out, const gr_params *params, const gr_ema_opts *o
 	gr_status status = gr__params_copy(&e->params, params, "ema");
 	if (!status)
 		status = gr__params_like(&e->average, &e->params, true);
+	if (!status) {
+		e->scratch = gr_alloc((size_t)e->params.n * sizeof(*e->scratch));
+		status = e->scratch ? GR_OK : gr_error_code();
+	}
 	if (status) {
 		gr_ema_free(e);
 		return status;
@@ -43,8 +46,9 @@ void gr_ema_free(gr_ema *e)
 	if (!e)
 		return;
 	gr__tensors_release(e->average, e->params.n);
+	gr_free(e->scratch);
 	gr__params_release(&e->params);
-	free(e);
+	gr_free(e);
 }
 
 gr_status gr_ema_update(gr_ema *e)
@@ -70,23 +74,19 @@ gr_status gr_ema_update(gr_ema *e)
 
 gr_status gr_ema_swap(gr_ema *e)
 {
-	gr_status status = GR_OK;
+	gr_status status = gr_scope_begin();
+	if (!status)
+		status = gr__params_scratch(e->scratch, &e->params);
 	for (int k = 0; !status && k < e->params.n; k++) {
 		gr_tensor *param = e->params.tensors[k];
-		status = gr_scope_begin();
-		if (status)
-			break;
-		gr_tensor *old =
-			gr_empty(gr_tensor_dtype(param), gr_tensor_ndim(param), gr_tensor_dims(param));
-		status = old ? gr_param_update(old, param) : gr_error_code();
+		status = gr_param_update(e->scratch[k], param);
 		if (!status)
 			status = gr_param_update(param, e->average[k]);
 		if (!status)
-			status = gr_param_update(e->average[k], old);
-		gr_status ended = gr_scope_end();
-		status = status ? status : ended;
+			status = gr_param_update(e->average[k], e->scratch[k]);
 	}
-	return status;
+	gr_status ended = gr_scope_end();
+	return status ? status : ended;
 }
 
 gr_tensor *gr_ema_tensor(const gr_ema *e, int i)

@@ -2,7 +2,6 @@
  * Batches as a pure function of (key, step). The only state is a cache of the last two epochs'
  * permutations, since a batch may straddle an epoch's end.
  */
-#include <stdlib.h>
 
 #include "dataset_priv.h"
 
@@ -25,7 +24,7 @@ gr_status gr_loader_new(gr_loader **out, gr_dataset *d, gr_key key, const gr_loa
 	if (!d || batch < 1)
 		return gr_error_set(GR_EARG, "loader: batch of %lld from %s", (long long)batch,
 			d ? "a dataset" : "no dataset");
-	gr_loader *l = calloc(1, sizeof(*l));
+	gr_loader *l = gr_alloc(sizeof(*l));
 	if (!l)
 		return gr_error_set(GR_EMEM, "loader: out of memory");
 	l->dataset = d;
@@ -45,7 +44,7 @@ void gr_loader_free(gr_loader *l)
 		return;
 	for (int i = 0; i < 2; i++)
 		gr_tensor_release(l->cache[i].order);
-	free(l);
+	gr_free(l);
 }
 
 /* The image at `position` of an epoch, -1 on error. */
@@ -55,8 +54,7 @@ static int64_t image_at(gr_loader *l, int64_t epoch, int64_t position)
 		return position;
 	int slot = (int)(epoch % 2);
 	if (l->cache[slot].epoch != epoch) {
-		if (gr_scope_begin())
-			return -1;
+		gr_scope_begin();
 		gr_tensor *order =
 			gr_random_permutation(gr_key_fold(l->key, (uint64_t)epoch), l->info.count);
 		gr_tensor_release(l->cache[slot].order);

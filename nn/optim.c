@@ -1,11 +1,11 @@
 /*
- * AdamW and SGD. New values are computed in double block by block, written to a fresh tensor and
+ * AdamW and SGD. New values are computed in double block by block, written to a scratch tensor and
  * moved into place by gr_param_update(), so that a graph which still needs the old values notices.
+ * All that a step can fail for is done before its first write: it happens as a whole or not at all.
  */
 #include "gradus/optim.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "gradus/ops.h"
 #include "optim_priv.h"
@@ -15,8 +15,9 @@ struct gr_optim {
 	double beta1, beta2, eps, momentum, weight_decay;
 	int64_t steps;
 	gr_params params;
-	gr_tensor **m; /* first moment, or SGD's momentum buffer */
-	gr_tensor **v; /* second moment; NULL for SGD */
+	gr_tensor **m;     /* first moment, or SGD's momentum buffer */
+	gr_tensor **v;     /* second moment; NULL for SGD */
+	gr_tensor **ready; /* [2n], of a step: contiguous gradients, then scratch for new values */
 };
 
 /* Numbers of one step that all elements share. */
@@ -39,7 +40,7 @@ gr_status gr_optim_new(gr_optim **out, const gr_params *params, const gr_optim_o
 		opts = &none;
 	if (opts->kind != GR_ADAMW && opts->kind != GR_SGD)
 		return gr_error_set(GR_EARG, "optim: unknown kind %d", (int)opts->kind);
-	gr_optim *o = calloc(1, sizeof(*o));
+	gr_optim *o = gr_alloc(sizeof(*o));
 	if (!o)
 		return gr_error_set(GR_EMEM, "optim: out of memory");
 	o->kind = opts->kind;
@@ -57,6 +58,10 @@ gr_status gr_optim_new(gr_optim **out, const gr_params *params, const gr_optim_o
 			o->beta1, o->beta2, o->momentum, o->eps, o->weight_decay);
 	if (!status)
 		status = gr__params_copy(&o->params, params, "optim");
+	if (!status) {
+		o->ready = gr_alloc(2 * (size_t)o->params.n * sizeof(*o->ready));
+		status = o->ready ? GR_OK : gr_error_code();
+	}
 	if (!status)
 		status = gr__params_like(&o->m, &o->params, false);
 	if (!status && o->kind == GR_ADAMW)
@@ -75,8 +80,9 @@ void gr_optim_free(gr_optim *o)
 		return;
 	gr__tensors_release(o->m, o->params.n);
 	gr__tensors_release(o->v, o->params.n);
+	gr_free(o->ready);
 	gr__params_release(&o->params);
-	free(o);
+	gr_free(o);
 }
 
 /* p <- p (1 - lr wd) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps), where
@@ -103,26 +109,36 @@ static void sgd_block(const gr_optim *o, const rates *r, int64_t n, double *rest
 	}
 }
 
-static gr_status update_one(gr_optim *o, const rates *r, int k, gr_tensor *grad)
+/* Gradients checked and contiguous, room for new values: whatever may fail. */
+static gr_status prepare(gr_optim *o, gr_tensor *const *grads)
+{
+	char have[96], want[96];
+	for (int i = 0; i < o->params.n; i++) {
+		const gr_tensor *param = o->params.tensors[i];
+		if (!grads[i])
+			return gr_error_set(GR_EARG, "optim: no gradient for '%s'", o->params.names[i]);
+		if (!gr_is_same_shape(grads[i], param) ||
+			gr_tensor_dtype(grads[i]) != gr_tensor_dtype(param))
+			return gr_error_set(GR_ESHAPE, "optim: gradient of '%s' is %s, the parameter %s",
+				o->params.names[i], gr_tensor_describe(grads[i], have, sizeof(have)),
+				gr_tensor_describe(param, want, sizeof(want)));
+		o->ready[i] = gr_contiguous(grads[i]);
+		if (!o->ready[i])
+			return gr_error_code();
+	}
+	return gr__params_scratch(o->ready + o->params.n, &o->params);
+}
+
+static gr_status update_one(gr_optim *o, const rates *r, int k)
 {
 	double p[GR_BLOCK], m[GR_BLOCK], v[GR_BLOCK], g[GR_BLOCK];
-	gr_tensor *param = o->params.tensors[k];
-	char have[96], want[96];
-	if (!gr_is_same_shape(grad, param) || gr_tensor_dtype(grad) != gr_tensor_dtype(param))
-		return gr_error_set(GR_ESHAPE, "optim: gradient of '%s' is %s, the parameter %s",
-			o->params.names[k], gr_tensor_describe(grad, have, sizeof(have)),
-			gr_tensor_describe(param, want, sizeof(want)));
-	grad = gr_contiguous(grad);
-	gr_tensor *next =
-		gr_empty(gr_tensor_dtype(param), gr_tensor_ndim(param), gr_tensor_dims(param));
-	if (!grad || !next)
-		return gr_error_code();
+	gr_tensor *param = o->params.tensors[k], *next = o->ready[o->params.n + k];
 	int64_t size = gr_estimating() ? 0 : gr_tensor_size(param);
 	for (int64_t at = 0; at < size; at += GR_BLOCK) {
 		int64_t n = size - at < GR_BLOCK ? size - at : GR_BLOCK;
 		gr__block_load(p, param, at, n);
 		gr__block_load(m, o->m[k], at, n);
-		gr__block_load(g, grad, at, n);
+		gr__block_load(g, o->ready[k], at, n);
 		if (o->kind == GR_ADAMW) {
 			gr__block_load(v, o->v[k], at, n);
 			adamw_block(o, r, n, p, m, v, g);
@@ -138,10 +154,6 @@ static gr_status update_one(gr_optim *o, const rates *r, int k, gr_tensor *grad)
 
 gr_status gr_optim_step(gr_optim *o, gr_tensor *const *grads, double lr, double grad_scale)
 {
-	for (int i = 0; i < o->params.n; i++) {
-		if (!grads[i])
-			return gr_error_set(GR_EARG, "optim: no gradient for '%s'", o->params.names[i]);
-	}
 	double t = (double)(o->steps + 1);
 	rates r = {
 		.lr = lr,
@@ -149,18 +161,18 @@ gr_status gr_optim_step(gr_optim *o, gr_tensor *const *grads, double lr, double 
 		.step_size = lr / (1.0 - pow(o->beta1, t)),
 		.root_bias2 = sqrt(1.0 - pow(o->beta2, t)),
 	};
-	bool recording = gr_set_recording(false);
-	gr_status status = GR_OK;
-	for (int i = 0; !status && i < o->params.n; i++) {
-		/* One scope each: the largest parameter bounds the extra memory. */
-		status = gr_scope_begin();
-		if (status)
-			break;
-		status = update_one(o, &r, i, grads[i]);
-		gr_status ended = gr_scope_end();
-		status = status ? status : ended;
+	gr_status status = gr_scope_begin();
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
+		return status;
 	}
+	bool recording = gr_set_recording(false);
+	status = prepare(o, grads);
+	for (int i = 0; !status && i < o->params.n; i++)
+		status = update_one(o, &r, i);
 	gr_set_recording(recording);
+	gr_status ended = gr_scope_end();
+	status = status ? status : ended;
 	if (!status)
 		o->steps++;
 	return status;

@@ -19,6 +19,9 @@ void gr__params_release(gr_params *p);
 /* New retained tensors shaped like the parameters: zeros, or copies of their values. */
 gr_status gr__params_like(gr_tensor ***out, const gr_params *params, bool copy);
 void gr__tensors_release(gr_tensor **t, int n);
+/* out[i] in the shape of parameter i, without values, all of one type on one storage: room for one
+ * parameter at a time, so that what follows cannot run out of memory. Owned by the scope. */
+gr_status gr__params_scratch(gr_tensor **out, const gr_params *params);
 
 /* Add tensors under prefix + name; find them again, shapes and types checked (GR_EFORMAT). */
 gr_status gr__state_save(gr_archive *a, const char *prefix, const gr_params *params,

@@ -19,8 +19,8 @@ gr_status gr_params_of(gr_params *out, const gr_module *m)
 	int64_t n = gr_module_param_count(m);
 	if (n < 1 || n > INT32_MAX)
 		return gr_error_set(GR_EARG, "params_of: the module has no parameters");
-	out->names = calloc((size_t)n, sizeof(*out->names));
-	out->tensors = calloc((size_t)n, sizeof(*out->tensors));
+	out->names = gr_alloc((size_t)n * sizeof(*out->names));
+	out->tensors = gr_alloc((size_t)n * sizeof(*out->tensors));
 	if (!out->names || !out->tensors) {
 		gr_params_free(out);
 		return gr_error_set(GR_EMEM, "params_of: out of memory");
@@ -47,8 +47,8 @@ void gr_params_free(gr_params *p)
 {
 	if (!p)
 		return;
-	free(p->names);
-	free(p->tensors);
+	gr_free(p->names);
+	gr_free(p->tensors);
 	*p = (gr_params){0};
 }
 
@@ -90,8 +90,8 @@ gr_status gr__params_copy(gr_params *out, const gr_params *params, const char *w
 	size_t n = (size_t)params->n, bytes = 0;
 	for (size_t i = 0; i < n; i++)
 		bytes += strlen(params->names[i]) + 1;
-	out->names = malloc(n * sizeof(*out->names) + bytes);
-	out->tensors = malloc(n * sizeof(*out->tensors));
+	out->names = gr_alloc(n * sizeof(*out->names) + bytes);
+	out->tensors = gr_alloc(n * sizeof(*out->tensors));
 	if (!out->names || !out->tensors) {
 		gr_params_free(out);
 		return gr_error_set(GR_EMEM, "%s: out of memory", who);
@@ -118,7 +118,7 @@ void gr__params_release(gr_params *p)
 gr_status gr__params_like(gr_tensor ***out, const gr_params *params, bool copy)
 {
 	*out = NULL;
-	gr_tensor **state = calloc((size_t)params->n, sizeof(gr_tensor *));
+	gr_tensor **state = gr_alloc((size_t)params->n * sizeof(gr_tensor *));
 	if (!state)
 		return gr_error_set(GR_EMEM, "optimiser state: out of memory");
 	gr_status status = gr_scope_begin();
@@ -142,11 +142,35 @@ gr_status gr__params_like(gr_tensor ***out, const gr_params *params, bool copy)
 	return GR_OK;
 }
 
+gr_status gr__params_scratch(gr_tensor **out, const gr_params *params)
+{
+	int64_t most[2] = {-1, -1}; /* f32, f64; -1: none is of this type */
+	gr_tensor *flat[2] = {NULL, NULL};
+	for (int i = 0; i < params->n; i++) {
+		int wide = gr_tensor_dtype(params->tensors[i]) == GR_F64;
+		int64_t size = gr_tensor_size(params->tensors[i]);
+		most[wide] = size > most[wide] ? size : most[wide];
+	}
+	for (int wide = 0; wide < 2; wide++) {
+		if (most[wide] >= 0)
+			flat[wide] = gr_empty(wide ? GR_F64 : GR_F32, GR_DIMS(most[wide]));
+	}
+	for (int i = 0; i < params->n; i++) {
+		const gr_tensor *p = params->tensors[i];
+		gr_tensor *room = flat[gr_tensor_dtype(p) == GR_F64];
+		room = gr_slice(room, 0, 0, gr_tensor_size(p), 1);
+		out[i] = gr_reshape(room, gr_tensor_ndim(p), gr_tensor_dims(p));
+		if (!out[i])
+			return gr_error_code();
+	}
+	return GR_OK;
+}
+
 void gr__tensors_release(gr_tensor **t, int n)
 {
 	for (int i = 0; t && i < n; i++)
 		gr_tensor_release(t[i]);
-	free(t);
+	gr_free(t);
 }
 
 static gr_status join(char name[MAX_NAME], const char *prefix, const char *rest)

@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -34,9 +33,9 @@ static gr_status take_params(gr_trainer *t)
 	gr_params_free(&params);
 	if (status)
 		return status;
-	t->handles = calloc((size_t)t->params.n, sizeof(gr_param *));
-	t->leaves = calloc((size_t)t->params.n, sizeof(gr_tensor *));
-	t->grads = calloc((size_t)t->params.n, sizeof(gr_tensor *));
+	t->handles = gr_alloc((size_t)t->params.n * sizeof(gr_param *));
+	t->leaves = gr_alloc((size_t)t->params.n * sizeof(gr_tensor *));
+	t->grads = gr_alloc((size_t)t->params.n * sizeof(gr_tensor *));
 	if (!t->handles || !t->leaves || !t->grads)
 		return gr_error_set(GR_EMEM, "train: out of memory");
 	for (int i = 0; i < t->params.n; i++)
@@ -50,7 +49,7 @@ gr_status gr_trainer_new(gr_trainer **out, gr_module *m, gr_loss_fn loss, const 
 	*out = NULL;
 	if (!m || !loss || !opts || opts->steps < 1)
 		return gr_error_set(GR_EARG, "train: needs a module, a loss and at least one step");
-	gr_trainer *t = calloc(1, sizeof(*t));
+	gr_trainer *t = gr_alloc(sizeof(*t));
 	if (!t)
 		return gr_error_set(GR_EMEM, "train: out of memory");
 	t->module = m;
@@ -68,7 +67,7 @@ gr_status gr_trainer_new(gr_trainer **out, gr_module *m, gr_loss_fn loss, const 
 	gr_sha256_bytes(config, strlen(config), t->config_hash);
 	gr_status status = take_params(t);
 	if (!status && opts->output) {
-		t->output = strdup(opts->output);
+		t->output = gr_strdup(opts->output);
 		if (!t->output)
 			status = gr_error_set(GR_EMEM, "train: out of memory");
 	}
@@ -95,11 +94,11 @@ void gr_trainer_free(gr_trainer *t)
 	gr_ema_free(t->ema);
 	gr_optim_free(t->optim);
 	gr__params_release(&t->params);
-	free(t->handles);
-	free(t->leaves);
-	free(t->grads);
-	free(t->output);
-	free(t);
+	gr_free(t->handles);
+	gr_free(t->leaves);
+	gr_free(t->grads);
+	gr_free(t->output);
+	gr_free(t);
 }
 
 int64_t gr_trainer_done(const gr_trainer *t)
@@ -148,8 +147,10 @@ static gr_status differentiate(gr_trainer *t, gr_train_report *r)
 static gr_status one_step(gr_trainer *t, gr_train_report *r)
 {
 	gr_status status = gr_scope_begin();
-	if (status)
+	if (status) {
+		(void)gr_scope_end(); /* balances the one that could not open */
 		return status;
+	}
 	status = differentiate(t, r);
 	if (!status) {
 		r->lr = gr_lr_at(&t->lr, t->done);
