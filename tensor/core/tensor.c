@@ -184,10 +184,7 @@ static gr_status check_values(const char *op, const gr_tensor *t)
 
 const void *gr_tensor_data_const(const gr_tensor *t)
 {
-	if (t == NULL)
-		return NULL;
-	(void)check_values("tensor_data", t);
-	return t->data;
+	return t == NULL || check_values("tensor_data", t) != GR_OK ? NULL : t->data;
 }
 
 /* Copy all elements to a caller's buffer by way of a header on it. */

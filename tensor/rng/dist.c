@@ -5,7 +5,6 @@
 #include <math.h>
 
 #include "gradus/tensor.h"
-#include "dry.h"
 #include "par.h"
 #include "philox_priv.h"
 #include "tensor_int.h"
@@ -114,11 +113,13 @@ gr_tensor *gr_random_uniform(gr_key key, gr_dtype dtype, int ndim, const int64_t
 /* Fisher-Yates, from the end. */
 gr_tensor *gr_random_permutation(gr_key key, int64_t n)
 {
-	gr_tensor *t = gr_arange(GR_I64, n, 0.0, 1.0);
+	gr_tensor *t = gr_empty(GR_I64, GR_DIMS(n));
 	if (t == NULL)
 		return NULL;
-	int64_t *p = (int64_t *)(void *)t->data;
-	for (int64_t i = gr__is_dry() ? 0 : n - 1; i > 0; i--) {
+	int64_t *p = gr_tensor_data(t);
+	for (int64_t i = 0; i < n; i++)
+		p[i] = i;
+	for (int64_t i = n - 1; i > 0; i--) {
 		int64_t j = (int64_t)gr_key_below(key, (uint64_t)i, (uint64_t)i + 1);
 		int64_t swap = p[i];
 		p[i] = p[j];

@@ -85,8 +85,8 @@ GR_API bool gr_is_same_shape(const gr_tensor *a, const gr_tensor *b);
 GR_API size_t gr_dtype_bytes(gr_dtype dtype);
 GR_API const char *gr_dtype_name(gr_dtype dtype);
 /* Pointer to element [0,...,0]; valid while t is. The first is for writing to freshly created
- * tensors, the second for reading; inside gr_estimate() it records GR_ESTATE for values that only
- * an op would have written, as all that follows does. */
+ * tensors, the second for reading; inside gr_estimate() it is NULL and GR_ESTATE for values that
+ * only an op would have written, and all that follows fails alike. */
 GR_API void *gr_tensor_data(gr_tensor *t);
 GR_API const void *gr_tensor_data_const(const gr_tensor *t);
 
