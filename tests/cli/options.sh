@@ -42,6 +42,11 @@ expect 2 "no value is expected" train unet --resume=yes
 expect 2 "unexpected word 'vae'" train unet vae
 expect 2 "a model to train" train
 expect 2 "needs --data" train unet
+expect 0 "--prediction" train --help
+expect 0 "gradus train unet --data fashion" train --help
+expect 2 "--recipe 'fashoin' is none; did you mean fashion" train --recipe fashoin
+expect 2 "no value after '--recipe'" train unet --recipe
+expect 2 "as the first word" train --data x --output unet unet2
 expect 2 "needs --output" train unet --data x
 
 printf '\0\0\10\3\0\0\0\1\0\0\0\10\0\0\0\10' >"$work/cut"

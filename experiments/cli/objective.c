@@ -1,0 +1,24 @@
+/* The objectives by name. */
+#include "objective.h"
+
+#include <string.h>
+
+static const objective *const objectives[] = {
+	&gr__objective_unet,
+};
+
+#define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))
+
+const objective *gr__objective_at(int i)
+{
+	return i >= 0 && i < NOBJECTIVES ? objectives[i] : NULL;
+}
+
+const objective *gr__objective_find(const char *name)
+{
+	for (int i = 0; i < NOBJECTIVES; i++) {
+		if (strcmp(objectives[i]->name, name) == 0)
+			return objectives[i];
+	}
+	return NULL;
+}

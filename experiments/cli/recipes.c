@@ -1,0 +1,97 @@
+/* See recipes.h. */
+#include "recipes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+
+#define MAX_WORDS 64
+
+static const recipe recipes[] = {
+	{"fashion", "garments, 1x32x32 pixels: U-Net that predicts v",
+		"unet --data fashion --flip --prediction v --epochs 30 --batch 64 --lr 4e-4 --warmup 300 "
+		"--lr-decay cosine --ema 0.9995 --precision bf16 --seed 1"},
+};
+
+#define NRECIPES ((int)(sizeof(recipes) / sizeof(recipes[0])))
+
+const recipe *gr__recipe_at(int i)
+{
+	return i >= 0 && i < NRECIPES ? &recipes[i] : NULL;
+}
+
+static gr_status find(const recipe **out, const char *name)
+{
+	const char *names[NRECIPES];
+	for (int i = 0; i < NRECIPES; i++) {
+		names[i] = recipes[i].name;
+		*out = &recipes[i];
+		if (strcmp(name, names[i]) == 0)
+			return GR_OK;
+	}
+	*out = NULL;
+	const char *near = gr__args_nearest(name, names, NRECIPES);
+	return gr_error_set(GR_EARG, "--recipe '%s' is none%s%s; gradus train --help lists them", name,
+		near ? "; did you mean " : "", near ? near : "");
+}
+
+/* The name given, or NULL; *at is the option's place in argv and *taken its number of words. */
+static const char *name_in(int argc, char **argv, int *at, int *taken)
+{
+	for (int i = 1; i < argc; i++) {
+		*at = i;
+		if (strncmp(argv[i], "--recipe=", 9) == 0) {
+			*taken = 1;
+			return argv[i] + 9;
+		}
+		if (strcmp(argv[i], "--recipe") == 0 && i + 1 < argc) {
+			*taken = 2;
+			return argv[i + 1];
+		}
+	}
+	*taken = 0;
+	return NULL;
+}
+
+/* argv[0], the words of `text` (which is cut into them), then the rest of argv. */
+static void lay_out(recipe_line *line, int argc, char **argv, int at, int taken)
+{
+	line->argv[line->argc++] = argv[0];
+	for (char *word = line->text ? strtok(line->text, " ") : NULL; word; word = strtok(NULL, " "))
+		line->argv[line->argc++] = word;
+	for (int i = 1; i < argc; i++) {
+		if (taken == 0 || i < at || i >= at + taken)
+			line->argv[line->argc++] = argv[i];
+	}
+}
+
+gr_status gr__recipe_expand(recipe_line *out, int argc, char **argv)
+{
+	const recipe *found = NULL;
+	int at, taken;
+	*out = (recipe_line){0};
+	const char *name = name_in(argc, argv, &at, &taken);
+	gr_status status = name ? find(&found, name) : GR_OK;
+	if (status)
+		return status;
+	out->argv = calloc((size_t)argc + MAX_WORDS, sizeof(char *));
+	if (found) {
+		size_t room = strlen(found->words) + strlen(name) + 32;
+		out->text = malloc(room);
+		if (out->text)
+			snprintf(out->text, room, "%s --output runs/%s", found->words, name);
+	}
+	if (!out->argv || (found && !out->text))
+		return gr_error_set(GR_EMEM, "out of memory");
+	lay_out(out, argc, argv, at, taken);
+	return GR_OK;
+}
+
+void gr__recipe_free(recipe_line *line)
+{
+	free(line->text);
+	free(line->argv);
+	*line = (recipe_line){0};
+}
