@@ -167,6 +167,7 @@ static gr_status slice_adjoint_vjp(gr_vjp *v)
 static const gr_case slice_adjoint_cases[] = {
 	{"middle", {{3, 2}}, .attr = &(const gr_slice_adjoint_attr){0, 1, 1, 5}},
 	{"step", {{2, 3}}, .attr = &(const gr_slice_adjoint_attr){-1, 1, 2, 7}},
+	{"zeros behind", {{2, 2}}, .attr = &(const gr_slice_adjoint_attr){-1, 1, 2, 7}},
 	{"nothing", {{0, 3}}, .attr = &(const gr_slice_adjoint_attr){0, 2, 1, 4}},
 	{"huge step", {{1, 2}}, .attr = &(const gr_slice_adjoint_attr){0, 1, INT64_MAX, 3}},
 };
