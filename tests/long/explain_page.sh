@@ -90,6 +90,7 @@ for example in mlp classify dps; do
 		let cells = 0;
 		for (let i = 0; i < steps; i++) {
 			if (document.body.dataset.step !== String(i)) report.push("error: at " + document.body.dataset.step);
+			if (/sum_|_[ijk]\b|\^/.test([...document.querySelectorAll(".math")].map(m => m.textContent))) report.push("error: plain mathematics");
 			if (document.querySelectorAll("[data-role=result] td, [data-role=gradient] td").length > 0) cells++;
 			click("next");
 		}
