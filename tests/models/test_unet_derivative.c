@@ -93,6 +93,35 @@ Test(unet_derivative, recomputed_gradients_are_the_same_bits)
 	}
 }
 
+Test(unet_derivative, recomputing_holds_less_and_allocates_nothing_more)
+{
+	gr_unet *u = adm(GR_F32);
+	gr_tensor *x = nn_normal(3, GR_F32, GR_DIMS(2, 3, 16, 16)),
+			  *t = gr_arange(GR_F32, 2, 3.0, 250.5);
+	gr_module *m = gr_unet_module(u);
+	uint64_t held[2], system = 0;
+	for (int step = 0; step < 6; step++) {
+		gr_tensor *params[MAX_PARAMS], *grads[MAX_PARAMS];
+		int n = (int)gr_module_param_count(m);
+		for (int i = 0; i < n; i++)
+			params[i] = gr_module_param(m, i);
+		if (step == 4) /* the pool has what both kinds of step want */
+			system = gr_memory_stats().system_allocs;
+		gr_unet_set_recompute(u, step % 2 == 1);
+		gr_scope_begin();
+		uint64_t before = gr_memory_stats().bytes_in_use;
+		gr_tensor *y = gr_sumsq(gr_unet_forward(u, x, t, NULL), GR_ALL_AXES, false);
+		held[step % 2] = gr_memory_stats().bytes_in_use - before;
+		gr_status status = gr_grad(grads, y, n, params, NULL);
+		cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+		gr_scope_end();
+	}
+	cr_expect(2 * held[1] < held[0], "%llu bytes, plain %llu", (unsigned long long)held[1],
+		(unsigned long long)held[0]);
+	cr_expect_eq(gr_memory_stats().system_allocs, system);
+	gr_unet_free(u);
+}
+
 /* --- second derivatives ------------------------------------------------------------------------- */
 
 static gr_tensor *energy(const gr_unet *u, gr_tensor *x)
