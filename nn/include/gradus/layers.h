@@ -54,6 +54,22 @@ GR_API gr_conv *gr_conv_new(gr_module *parent, const char *name, const gr_conv_l
 /* x [N,in,H,W] -> [N,out,H',W'] */
 GR_API gr_tensor *gr_conv_forward(const gr_conv *l, gr_tensor *x);
 
+/* Spectral convolution: a learned factor for each low frequency, see nn/spectral.c. weight
+ * [out,in,modes,modes_w/2+1,2], complex, drawn from N(0, init_scale^2 / (2 in)), bias [out] zeros. */
+typedef struct gr_spectral gr_spectral;
+typedef struct gr_spectral_opts {
+	size_t size;
+	int64_t in, out, modes; /* required; modes: frequencies of the rows, of both signs */
+	int64_t modes_w;        /* of the columns, default modes; modes_w/2 + 1 of one sign are kept */
+	bool no_bias;
+	double init_scale;
+} gr_spectral_opts;
+GR_API gr_spectral *gr_spectral_new(gr_module *parent, const char *name,
+	const gr_spectral_opts *opts);
+/* x [N,in,H,W] -> [N,out,out_h,out_w], resampled on the way; 0, 0: of the same size */
+GR_API gr_tensor *gr_spectral_forward(const gr_spectral *l, gr_tensor *x, int64_t out_h,
+	int64_t out_w);
+
 /* Group normalisation. weight [C] ones, bias [C] zeros. */
 typedef struct gr_groupnorm gr_groupnorm;
 typedef struct gr_groupnorm_opts {
