@@ -76,9 +76,10 @@ static void append(chain *c, unit_kind kind, const void *layer)
 }
 
 static void append_block(gr_edm *e, chain *to, unit_kind kind, const char *name, int64_t in,
-	int64_t out, edm_resample resample, bool attention)
+	int64_t out, int64_t r, edm_resample resample, bool attention)
 {
-	append(to, kind, gr__edm_block_new(to->module, name, &e->config, in, out, resample, attention));
+	append(to, kind,
+		gr__edm_block_new(to->module, name, &e->config, in, out, r, resample, attention));
 }
 
 static void append_conv(gr_edm *e, chain *to, unit_kind kind, const char *name, int64_t in,
@@ -107,24 +108,25 @@ static void append_aux_down(gr_edm *e, int64_t r, int64_t *aux, int64_t width)
 static int64_t build_encoder(gr_edm *e, int64_t *skip, int *skips)
 {
 	const gr_edm_config *c = &e->config;
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	char name[64];
 	int64_t width = c->model_channels * (song ? 1 : c->channel_mult[0]), aux = c->in_channels;
+	const bool lifting = c->model_type == GR_EDM_UNO; /* lifts values and coordinates */
 	append_conv(e, &e->enc, UNIT_CONV, unit_name(name, sizeof name, c->img_resolution, "conv", -1),
-		c->in_channels, width, 3, EDM_SAME, false);
+		c->in_channels + (lifting ? 2 : 0), width, lifting ? 1 : 3, EDM_SAME, false);
 	skip[(*skips)++] = width;
 	for (int level = 0; level < c->num_levels; level++) {
 		const int64_t r = c->img_resolution >> level;
 		if (level > 0) {
 			append_block(e, &e->enc, UNIT_BLOCK, unit_name(name, sizeof name, r, "down", -1), width,
-				width, EDM_DOWN, false);
+				width, r, EDM_DOWN, false);
 			skip[(*skips)++] = width;
 			append_aux_down(e, r, &aux, width);
 		}
 		for (int64_t i = 0; i < c->num_blocks; i++) {
 			const int64_t out = c->model_channels * c->channel_mult[level];
 			append_block(e, &e->enc, UNIT_BLOCK, unit_name(name, sizeof name, r, "block", i), width,
-				out, EDM_SAME, has_attention(c, r));
+				out, r, EDM_SAME, has_attention(c, r));
 			skip[(*skips)++] = width = out;
 		}
 	}
@@ -147,30 +149,30 @@ static void append_aux_up(gr_edm *e, int level, int64_t width)
 			true));
 	append(&e->dec, UNIT_AUX_CONV,
 		gr__edm_conv_new(e->dec.module, unit_name(name, sizeof name, r, "aux_conv", -1), c, width,
-			c->out_channels, 3, EDM_SAME, false, EDM_INIT_ZERO));
+			c->out_channels, c->model_type == GR_EDM_UNO ? 1 : 3, EDM_SAME, false, EDM_INIT_ZERO));
 }
 
 static void build_decoder(gr_edm *e, gr_module *net, int64_t width, const int64_t *skip, int skips)
 {
 	const gr_edm_config *c = &e->config;
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	char name[64];
 	for (int level = c->num_levels - 1; level >= 0; level--) {
 		const int64_t r = c->img_resolution >> level;
 		if (level == c->num_levels - 1) {
 			append_block(e, &e->dec, UNIT_BLOCK, unit_name(name, sizeof name, r, "in0", -1), width,
-				width, EDM_SAME, true);
+				width, r, EDM_SAME, true);
 			append_block(e, &e->dec, UNIT_BLOCK, unit_name(name, sizeof name, r, "in1", -1), width,
-				width, EDM_SAME, false);
+				width, r, EDM_SAME, false);
 		} else {
 			append_block(e, &e->dec, UNIT_BLOCK, unit_name(name, sizeof name, r, "up", -1), width,
-				width, EDM_UP, false);
+				width, r, EDM_UP, false);
 		}
 		for (int64_t i = 0; i <= c->num_blocks; i++) {
 			const int64_t out = c->model_channels * c->channel_mult[level];
 			const bool attention = has_attention(c, r) && (!song || i == c->num_blocks);
 			append_block(e, &e->dec, UNIT_JOIN, unit_name(name, sizeof name, r, "block", i),
-				width + skip[--skips], out, EDM_SAME, attention);
+				width + skip[--skips], out, r, EDM_SAME, attention);
 			width = out;
 		}
 		if (song)
@@ -187,7 +189,7 @@ static void build_decoder(gr_edm *e, gr_module *net, int64_t width, const int64_
 static void build_mapping(gr_edm *e, gr_module *net)
 {
 	const gr_edm_config *c = &e->config;
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	const int64_t noise = c->model_channels * c->channel_mult_noise;
 	const int64_t emb = c->model_channels * c->channel_mult_emb;
 	if (c->embedding_type == GR_EDM_FOURIER)
@@ -306,7 +308,7 @@ gr_status gr_edm_load(gr_edm *e, const gr_tensorfile *f)
 static gr_tensor *embed_noise(const gr_edm *e, gr_tensor *label)
 {
 	const gr_edm_config *c = &e->config;
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	if (e->freqs == NULL)
 		return gr_timestep_embedding(label, c->model_channels * c->channel_mult_noise, c->dtype,
 			GR_OPTS(gr_timestep_opts, .sin_first = song, .divide_by_h1 = song));
@@ -330,7 +332,7 @@ static gr_tensor *label_rows(const gr_edm *e, gr_tensor *labels, int64_t n)
 static gr_tensor *embed(const gr_edm *e, gr_tensor *label, const gr_edm_forward_opts *opts)
 {
 	const gr_edm_config *c = &e->config;
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	gr_scope_begin();
 	gr_tensor *h = embed_noise(e, label), *rows = NULL;
 	if (e->label != NULL)
@@ -343,6 +345,18 @@ static gr_tensor *embed(const gr_edm *e, gr_tensor *label, const gr_edm_forward_
 	if (e->label != NULL && !song)
 		h = gr_add(h, gr_linear_forward(e->label, rows));
 	return gr__block_leave(gr_silu(h));
+}
+
+/* x and two channels of coordinates, rows and columns from 0 to 1: [N,C + 2,H,W] */
+static gr_tensor *with_coordinates(gr_tensor *x)
+{
+	const int64_t n = gr_tensor_dim(x, 0), h = gr_tensor_dim(x, 2), w = gr_tensor_dim(x, 3);
+	const gr_dtype dtype = gr_tensor_dtype(x);
+	gr_tensor *rows = gr_arange(dtype, h, 0.0, h > 1 ? 1.0 / (double)(h - 1) : 0.0);
+	gr_tensor *columns = gr_arange(dtype, w, 0.0, w > 1 ? 1.0 / (double)(w - 1) : 0.0);
+	gr_tensor *part[] = {x, gr_expand(gr_reshape(rows, GR_DIMS(1, 1, h, 1)), GR_DIMS(n, 1, h, w)),
+		gr_expand(gr_reshape(columns, GR_DIMS(1, 1, 1, w)), GR_DIMS(n, 1, h, w))};
+	return gr_concat(3, part, 1);
 }
 
 /* Features held by reference, so that each goes as soon as nothing needs it. */
@@ -411,6 +425,8 @@ gr_tensor *gr__edm_apply(const gr_edm *e, gr_tensor *x, gr_tensor *label,
 	if (opts != NULL && e->config.dropout > 0.0)
 		pass.dropout_key = opts->dropout_key;
 	state s = {.h = gr_tensor_retain(x), .aux = gr_tensor_retain(x)};
+	if (e->config.model_type == GR_EDM_UNO)
+		replace(&s.h, with_coordinates(x));
 	for (int i = 0; i < e->enc.count; i++)
 		go_down(&e->enc.unit[i], &s, &pass);
 	replace(&s.aux, NULL);

@@ -14,6 +14,8 @@
  *	y = c (skip(x) + conv1(dropout(a)))
  *	with attention: y = c (y + proj(attention(qkv(GN(y)))))
  *
+ * In a neural operator conv0 and conv1 are spectral, and resample by their frequencies.
+ *
  * Channels of qkv: head h owns [3dh, 3dh + 3d), in it channel 3i + p is channel i of q, k or v.
  */
 #include <math.h>
@@ -23,7 +25,8 @@
 #include "gradus/ops.h"
 
 struct edm_conv {
-	gr_conv *conv; /* NULL: resampling alone */
+	gr_conv *conv;         /* NULL: resampling alone, or */
+	gr_spectral *spectral; /* both at once */
 	edm_resample resample;
 	bool fused;
 	gr_dtype dtype;
@@ -43,7 +46,7 @@ struct edm_block {
 
 static bool is_song(const gr_edm_config *c)
 {
-	return c->model_type == GR_EDM_SONG;
+	return c->model_type != GR_EDM_DHARIWAL;
 }
 
 /* The initial law of a convolution's weight, and its scale. */
@@ -82,6 +85,22 @@ edm_conv *gr__edm_conv_new(gr_module *parent, const char *name, const gr_edm_con
 	return c->conv == NULL ? NULL : c;
 }
 
+/* The 3 x 3 convolution of a block, or what stands in its place in a neural operator. */
+static edm_conv *block_conv(gr_module *m, const char *name, const gr_edm_config *c, int64_t in,
+	int64_t out, int64_t resolution, edm_resample resample, edm_init init)
+{
+	if (c->model_type != GR_EDM_UNO)
+		return gr__edm_conv_new(m, name, c, in, out, 3, resample, false, init);
+	edm_conv *k = gr_module_alloc(m, sizeof *k);
+	if (k == NULL)
+		return NULL;
+	*k = (edm_conv){.resample = resample};
+	k->spectral = gr_spectral_new(m, name,
+		GR_OPTS(gr_spectral_opts, .in = in, .out = out, .modes = resolution / 2,
+			.init_scale = init == EDM_INIT_ZERO ? 1e-5 : 1.0));
+	return k->spectral == NULL ? NULL : k;
+}
+
 /* f scaled to the given sum: [1,1,L,L] */
 static gr_tensor *filter_tensor(const edm_conv *c, double sum)
 {
@@ -116,6 +135,13 @@ gr_tensor *gr__edm_conv_forward(const edm_conv *c, gr_tensor *x)
 {
 	if (c == NULL || x == NULL)
 		return NULL;
+	if (c->spectral != NULL) {
+		const int64_t h = gr_tensor_dim(x, 2), w = gr_tensor_dim(x, 3);
+		if (c->resample == EDM_SAME)
+			return gr_spectral_forward(c->spectral, x, h, w);
+		return c->resample == EDM_UP ? gr_spectral_forward(c->spectral, x, 2 * h, 2 * w)
+									 : gr_spectral_forward(c->spectral, x, h / 2, w / 2);
+	}
 	gr_scope_begin();
 	gr_tensor *y;
 	if (c->conv == NULL)
@@ -154,7 +180,7 @@ static void build_attention(edm_block *b, gr_module *m, const gr_edm_config *c, 
 }
 
 edm_block *gr__edm_block_new(gr_module *parent, const char *name, const gr_edm_config *config,
-	int64_t in, int64_t out, edm_resample resample, bool attention)
+	int64_t in, int64_t out, int64_t resolution, edm_resample resample, bool attention)
 {
 	gr_module *m = gr_module_child(parent, name);
 	edm_block *b = gr_module_alloc(m, sizeof *b);
@@ -163,11 +189,11 @@ edm_block *gr__edm_block_new(gr_module *parent, const char *name, const gr_edm_c
 	*b = (edm_block){.out = out, .adaptive = !is_song(config)};
 	b->scale = is_song(config) ? sqrt(0.5) : 1.0;
 	b->norm[0] = gr__edm_norm_new(m, "norm0", config, in, true);
-	b->conv[0] = gr__edm_conv_new(m, "conv0", config, in, out, 3, resample, false, EDM_INIT);
+	b->conv[0] = block_conv(m, "conv0", config, in, out, resolution, resample, EDM_INIT);
 	b->affine = gr__edm_linear_new(m, "affine", config,
 		config->model_channels * config->channel_mult_emb, b->adaptive ? 2 * out : out, true);
 	b->norm[1] = gr__edm_norm_new(m, "norm1", config, out, true);
-	b->conv[1] = gr__edm_conv_new(m, "conv1", config, out, out, 3, EDM_SAME, false, EDM_INIT_ZERO);
+	b->conv[1] = block_conv(m, "conv1", config, out, out, resolution, EDM_SAME, EDM_INIT_ZERO);
 	if (in != out || resample != EDM_SAME)
 		b->skip = gr__edm_conv_new(m, "skip", config, in, out, is_song(config) || in != out ? 1 : 0,
 			resample, false, EDM_INIT);

@@ -12,7 +12,7 @@
 
 #define FIELD(name) offsetof(gr_edm_config, name)
 
-static const char *const model_words[] = {"SongUNet", "DhariwalUNet", NULL};
+static const char *const model_words[] = {"SongUNet", "DhariwalUNet", "UNO", NULL};
 static const char *const precond_words[] = {"none", "vp", "ve", "iddpm", "edm", NULL};
 static const char *const class_words[] = {"", "VPPrecond", "VEPrecond", "iDDPMPrecond",
 	"EDMPrecond", NULL};
@@ -84,7 +84,7 @@ static void fill_network(gr_edm_config *c)
 {
 	static const int64_t song_mult[] = {1, 2, 2, 2}, dhariwal_mult[] = {1, 2, 3, 4};
 	static const int64_t dhariwal_attention[] = {32, 16, 8};
-	const bool song = c->model_type == GR_EDM_SONG;
+	const bool song = c->model_type != GR_EDM_DHARIWAL;
 	default_to(&c->in_channels, 3);
 	default_to(&c->out_channels, (c->precond == GR_EDM_IDDPM ? 2 : 1) * c->in_channels);
 	default_to(&c->model_channels, song ? 128 : 192);
@@ -123,7 +123,7 @@ static void fill_precond(gr_edm_config *c)
 
 static gr_status check_song_only(const gr_edm_config *c)
 {
-	if (c->model_type == GR_EDM_SONG)
+	if (c->model_type != GR_EDM_DHARIWAL)
 		return GR_OK;
 	if (c->embedding_type == 0 && c->encoder_type == 0 && c->decoder_type == 0 &&
 		c->channel_mult_noise == 1 && c->filter_length == 2 &&
@@ -131,7 +131,7 @@ static gr_status check_song_only(const gr_edm_config *c)
 		return GR_OK;
 	return gr_error_set(GR_EARG,
 		"edm: embedding_type, encoder_type, decoder_type, channel_mult_noise and resample_filter "
-		"are options of SongUNet");
+		"are options of SongUNet and UNO");
 }
 
 static gr_status check_levels(const gr_edm_config *c)
@@ -145,6 +145,9 @@ static gr_status check_levels(const gr_edm_config *c)
 	if (c->img_resolution < (int64_t)1 << (c->num_levels - 1))
 		return gr_error_set(GR_EARG, "edm: img_resolution %lld is too small for %d levels",
 			(long long)c->img_resolution, c->num_levels);
+	if (c->model_type == GR_EDM_UNO && c->img_resolution < (int64_t)2 << (c->num_levels - 1))
+		return gr_error_set(GR_EARG, "edm: img_resolution %lld leaves no modes at level %d",
+			(long long)c->img_resolution, c->num_levels - 1);
 	for (int i = 0; i < c->num_levels; i++) {
 		const int64_t width = c->model_channels * c->channel_mult[i];
 		if (c->channel_mult[i] < 1 || width < 4 || width % (width >= 128 ? 32 : width / 4) != 0)
@@ -162,7 +165,7 @@ static gr_status check_levels(const gr_edm_config *c)
 
 gr_status gr__edm_check(gr_edm_config *c)
 {
-	if ((unsigned)c->model_type > GR_EDM_DHARIWAL || (unsigned)c->precond > GR_EDM_EDM)
+	if ((unsigned)c->model_type > GR_EDM_UNO || (unsigned)c->precond > GR_EDM_EDM)
 		return gr_error_set(GR_EARG, "edm: unknown model_type %d or precond %d", (int)c->model_type,
 			(int)c->precond);
 	fill_network(c);

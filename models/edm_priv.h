@@ -46,9 +46,9 @@ gr_groupnorm *gr__edm_norm_new(gr_module *parent, const char *name, const gr_edm
 gr_linear *gr__edm_linear_new(gr_module *parent, const char *name, const gr_edm_config *config,
 	int64_t in, int64_t out, bool bias);
 
-/* A residual block in -> out with attention at its end or not. */
+/* A residual block in -> out on a level of this resolution, with attention at its end or not. */
 edm_block *gr__edm_block_new(gr_module *parent, const char *name, const gr_edm_config *config,
-	int64_t in, int64_t out, edm_resample resample, bool attention);
+	int64_t in, int64_t out, int64_t resolution, edm_resample resample, bool attention);
 gr_tensor *gr__edm_block_forward(const edm_block *b, gr_tensor *x, edm_pass *pass);
 
 /* edm_config.c: fill in defaults, then refuse what makes no sense. */

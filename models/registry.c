@@ -29,6 +29,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_ddpm,
 	&gr__arch_song_unet,
 	&gr__arch_dhariwal_unet,
+	&gr__arch_uno,
 	&gr__arch_edm,
 	&gr__arch_clip_text,
 	&gr__arch_lpips,

@@ -123,6 +123,11 @@ static void *dhariwal_build(const gr_json *config)
 	return bare_build(config, GR_EDM_DHARIWAL);
 }
 
+static void *uno_build(const gr_json *config)
+{
+	return bare_build(config, GR_EDM_UNO);
+}
+
 static gr_tensor *edm_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
 {
 	gr_tensor *t = gr__registry_need(in, "t");
@@ -157,6 +162,9 @@ const architecture gr__arch_song_unet = {"song_unet", "SongUNet of EDM (DDPM++, 
 	.passes = MODEL_ONE(edm_forward), .load = edm_load};
 const architecture gr__arch_dhariwal_unet = {"dhariwal_unet", "DhariwalUNet of EDM",
 	.build = dhariwal_build, .free = edm_free, .module = edm_module, .example = edm_example,
+	.passes = MODEL_ONE(edm_forward), .load = edm_load};
+const architecture gr__arch_uno = {"uno", "U-shaped neural operator of FunDPS", .build = uno_build,
+	.free = edm_free, .module = edm_module, .example = edm_example,
 	.passes = MODEL_ONE(edm_forward), .load = edm_load};
 const architecture gr__arch_edm = {"edm", "denoiser of EDM: one of these and a preconditioner",
 	NETWORK(edm), .example = edm_example, .passes = MODEL_ONE(edm_forward), .load = edm_load};

@@ -84,6 +84,7 @@ Test(edm, gradients)
 			.filter_length = 4,
 			.resample_filter = {1, 2, 2, 1}},
 		{.precond = GR_EDM_IDDPM, .dtype = GR_F64, .model_type = GR_EDM_DHARIWAL},
+		{.precond = GR_EDM_EDM, .dtype = GR_F64, .model_type = GR_EDM_UNO},
 	};
 	for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
 		gr_edm *e = build(configs[i]);
@@ -95,6 +96,24 @@ Test(edm, gradients)
 		cr_assert_lt(nn_gradient_error(NULL, forward, &v, x), 1e-6, "case %zu", i);
 		gr_edm_free(e);
 	}
+}
+
+/* A neural operator takes functions on finer grids, and gives about the same ones. */
+Test(edm, operator_over_resolutions)
+{
+	gr_edm *e = build((gr_edm_config){.model_type = GR_EDM_UNO, .dtype = GR_F64});
+	gr_tensor *sigma = gr_full(GR_F64, GR_DIMS(1), 0.3), *y[2];
+	for (int k = 0; k < 2; k++) {
+		const int64_t side = 32 << k;
+		gr_tensor *a = gr_sin(gr_arange(GR_F64, side, 0.0, 6.283185307 / (double)side));
+		gr_tensor *x = gr_expand(gr_reshape(a, GR_DIMS(1, 1, side, 1)), GR_DIMS(1, 3, side, side));
+		y[k] = gr_edm_forward(e, x, sigma, NULL);
+	}
+	gr_tensor *coarse = gr_slice(gr_slice(y[1], 2, 0, 64, 2), 3, 0, 64, 2);
+	const double change = nn_distance(gr_contiguous(coarse), y[0]);
+	printf("edm: a neural operator changes by %.3f from 32 to 64\n", change);
+	cr_assert_lt(change, 0.2);
+	gr_edm_free(e);
 }
 
 /* A denoiser knows the answer where there is no noise; bare networks are F alone. */

@@ -84,6 +84,9 @@ static const char *const small[][2] = {
 	{"dhariwal_unet",
 		"{\"img_resolution\": 8, \"model_channels\": 8, \"channel_mult\": [1, 1], \"num_blocks\": "
 		"1, \"label_dim\": 3}"},
+	{"uno",
+		"{\"img_resolution\": 8, \"model_channels\": 8, \"channel_mult\": [1, 1], \"num_blocks\": "
+		"1}"},
 	{"edm",
 		"{\"img_resolution\": 8, \"model_channels\": 8, \"channel_mult\": [1, 1], \"num_blocks\": "
 		"1}"},

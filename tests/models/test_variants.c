@@ -134,6 +134,7 @@ Test(variants, edm)
 	check("edm_skips");
 	check("edm_dhariwal");
 	check("song_unet");
+	check("edm_operator");
 }
 
 Test(variants, ddpm)

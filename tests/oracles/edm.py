@@ -3,6 +3,7 @@
 checkpoints: small, random weights of a stated seed. Writes <name>.json and <name>.npz beside
 itself; run by hand, never by the tests."""
 import math
+import re
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from weights import Weights, differentiate, write
 
 
 def norm(w, c, x, name):
-    eps = 1e-6 if c["model_type"] == "SongUNet" else 1e-5
+    eps = 1e-6 if c["model_type"] != "DhariwalUNet" else 1e-5
     return w.group_norm(x, name, min(32, x.shape[1] // 4), eps)
 
 
@@ -34,16 +35,37 @@ def conv(w, c, x, name, out, k=3, how=None):
     return w.conv(x, name, out, k) if k else x
 
 
+def spectral(w, x, name, out, how=None):
+    """A factor for each frequency below a quarter of the sampling rate of the level's resolution."""
+    n, ch, h, width = x.shape
+    modes = int(re.search(r"(\d+)x", name).group(1)) // 2
+    new_h, new_w = ({"up": 2 * u, "down": u // 2, None: u}[how] for u in (h, width))
+    low, high, columns = (modes + 1) // 2, modes // 2, modes // 2 + 1
+    factor = torch.view_as_complex(w(name + ".weight", out, ch, modes, columns, 2).contiguous())
+    f = torch.fft.rfft2(x, norm="forward")[..., :columns]
+    g = torch.zeros(n, out, new_h, new_w // 2 + 1, dtype=torch.complex64)
+    g[:, :, :low, :columns] = torch.einsum("nixy,oixy->noxy", f[:, :, :low], factor[:, :, :low])
+    g[:, :, new_h - high:, :columns] = torch.einsum("nixy,oixy->noxy", f[:, :, h - high:],
+                                                    factor[:, :, low:])
+    y = torch.fft.irfft2(g, (new_h, new_w), norm="forward")
+    return y + w(name + ".bias", out)[:, None, None]
+
+
 def block(w, c, x, emb, name, out, how=None, attention=False):
-    song = c["model_type"] == "SongUNet"
-    a = conv(w, c, F.silu(norm(w, c, x, name + "norm0")), name + "conv0", out, 3, how)
+    song = c["model_type"] != "DhariwalUNet"
+    operator = c["model_type"] == "UNO"
+    a = F.silu(norm(w, c, x, name + "norm0"))
+    if operator:
+        a = spectral(w, a, name + "conv0", out, how)
+    else:
+        a = conv(w, c, a, name + "conv0", out, 3, how)
     e = w.linear(emb, name + "affine", out if song else 2 * out)[:, :, None, None]
     if song:
         a = F.silu(norm(w, c, a + e, name + "norm1"))
     else:
         scale, shift = e.chunk(2, 1)
         a = F.silu(norm(w, c, a, name + "norm1") * (1 + scale) + shift)
-    a = conv(w, c, a, name + "conv1", out)
+    a = spectral(w, a, name + "conv1", out) if operator else conv(w, c, a, name + "conv1", out)
     if x.shape[1] != out or how:
         x = conv(w, c, x, name + "skip", out, 1 if song or x.shape[1] != out else 0, how)
     scale = math.sqrt(0.5) if song else 1.0
@@ -60,7 +82,7 @@ def block(w, c, x, emb, name, out, how=None, attention=False):
 
 
 def mapping(w, c, label, classes, augment, p):
-    song, mc = c["model_type"] == "SongUNet", c["model_channels"]
+    song, mc = c["model_type"] != "DhariwalUNet", c["model_channels"]
     noise, width = mc * c["channel_mult_noise"], mc * c["channel_mult_emb"]
     half = noise // 2
     if c["embedding_type"] == "fourier":
@@ -81,14 +103,19 @@ def mapping(w, c, label, classes, augment, p):
 
 
 def network(w, c, x, label, classes, augment, p):
-    song, mc, mult = c["model_type"] == "SongUNet", c["model_channels"], c["channel_mult"]
-    emb = mapping(w, c, label, classes, augment, p)
+    song, mc, mult = c["model_type"] != "DhariwalUNet", c["model_channels"], c["channel_mult"]
+    emb, kernel = mapping(w, c, label, classes, augment, p), 3
+    if c["model_type"] == "UNO":  # coordinates; lifting and projection are 1 x 1
+        n, _, h, width = x.shape
+        rows = torch.linspace(0, 1, h)[:, None].expand(n, 1, h, width)
+        columns = torch.linspace(0, 1, width).expand(n, 1, h, width)
+        x, kernel = torch.cat([x, rows, columns], 1), 1
     aux, skips, last = x, [], len(mult) - 1
     for level, m in enumerate(mult):
         r = c["img_resolution"] >> level
         name = p + "enc.%dx%d_" % (r, r)
         if level == 0:
-            x = conv(w, c, x, name + "conv", mc if song else mc * m)
+            x = conv(w, c, x, name + "conv", mc if song else mc * m, kernel)
             skips.append(x)
         else:
             x = block(w, c, x, emb, name + "down.", x.shape[1], "down")
@@ -120,7 +147,7 @@ def network(w, c, x, label, classes, augment, p):
             if out is not None:
                 out = resample(c, out, "up")
             y = F.silu(norm(w, c, x, name + "aux_norm"))
-            y = conv(w, c, y, name + "aux_conv", c["out_channels"])
+            y = conv(w, c, y, name + "aux_conv", c["out_channels"], kernel)
             out = y if out is None else out + y
     if not song:
         out = conv(w, c, F.silu(norm(w, c, x, p + "out_norm")), p + "out_conv", c["out_channels"])
@@ -181,3 +208,4 @@ write_edm("edm_dhariwal", model_type="DhariwalUNet", precond="iddpm", label_dim=
           attn_resolutions=[8])
 write_edm("song_unet", arch="song_unet", precond="none", t=(700.0, 3.5), attn_resolutions=[],
           channel_mult=[1, 1], num_blocks=2)
+write_edm("edm_operator", model_type="UNO", channel_mult=[1, 1])

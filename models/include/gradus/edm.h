@@ -6,7 +6,10 @@
  *
  *	D(x; sigma) = c_skip x + c_out F(c_in x; c_noise),    score = (D(x; sigma) - x) / sigma^2.
  *
- * Parameter names and shapes are those of the public pickles. Images are in [-1,1].
+ * Parameter names and shapes are those of the public pickles. Images are in [-1,1]. The U-shaped
+ * neural operator of FunDPS (Yao et al. 2025, arXiv 2505.17004) is the same with convolutions in
+ * Fourier space, of resolution / 2 modes at each level, two channels of coordinates, and resampling
+ * by frequencies; it may be evaluated at more than img_resolution.
  *
  * Ownership: a gr_edm owns its module tree; results belong to the caller's scope. Threads: a
  * network may be evaluated by many while nobody changes it.
@@ -27,6 +30,7 @@ extern "C" {
 typedef enum gr_edm_model {
 	GR_EDM_SONG = 0,
 	GR_EDM_DHARIWAL = 1,
+	GR_EDM_UNO = 2, /* Song's, its 3 x 3 convolutions spectral: a network for functions */
 } gr_edm_model;
 
 typedef enum gr_edm_precond {
@@ -53,7 +57,7 @@ typedef enum gr_edm_decoder {
 	GR_EDM_DECODER_SKIP = 1, /* every level adds its share of the output */
 } gr_edm_decoder;
 
-/* Options under the reference's names; zero means the default given here (Song; Dhariwal). */
+/* Options under the reference's names; zero means the default given here (Song and UNO; Dhariwal). */
 typedef struct gr_edm_config {
 	size_t size;
 	gr_edm_model model_type;
@@ -71,7 +75,7 @@ typedef struct gr_edm_config {
 	int num_attention; /* entries of attn_resolutions, -1 for none; default 16; 32, 16, 8 */
 	int64_t attn_resolutions[GR_EDM_MAX_LEVELS];
 	double dropout; /* in training only, see gr_edm_forward_opts; default 0 */
-	/* Song alone: */
+	/* Song and UNO alone: */
 	gr_edm_embedding embedding_type;
 	int64_t channel_mult_noise; /* default 1; 2 for NCSN++ */
 	gr_edm_encoder encoder_type;
