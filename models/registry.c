@@ -205,6 +205,61 @@ gr_status gr_model_run(const gr_model *m, const gr_archive *in, bool grad, gr_ar
 		p[0].x, p[1].x);
 }
 
+/* The sum over the passes of sum(y r); NULL when there is none. */
+static gr_tensor *objective(const gr_model *m, const gr_archive *in, gr_archive *found)
+{
+	const gr_dtype dtype = gr_module_dtype(m->arch->module(m->net));
+	const model_pass *p = m->arch->passes;
+	gr_tensor *total = NULL;
+	for (int i = 0; i < MODEL_PASSES_MAX && p[i].x != NULL; i++) {
+		gr_tensor *x = gr_archive_find(in, p[i].x);
+		gr_tensor *r = p[i].r == NULL ? NULL : gr_archive_find(in, p[i].r);
+		if (x == NULL || r == NULL)
+			continue;
+		gr_tensor *y = p[i].forward(m->net, in, gr_cast(x, dtype), found);
+		gr_tensor *part = gr_sum(gr_mul(y, gr_cast(r, dtype)), GR_ALL_AXES, false);
+		total = total == NULL ? part : gr_add(total, part);
+		if (total == NULL)
+			return NULL;
+	}
+	if (total == NULL)
+		gr_error_set(GR_EARG, "model: the inputs hold no cotangent");
+	return total;
+}
+
+gr_status gr_model_grad_params(const gr_model *m, const gr_archive *in, gr_tensor **grads)
+{
+	gr_module *root = m->arch->module(m->net);
+	const int64_t n = gr_module_param_count(root);
+	gr_archive *found = gr_archive_new();
+	gr_tensor **tracked = gr_alloc(2 * (size_t)n * sizeof *tracked + 1);
+	gr_tensor *y = found == NULL || tracked == NULL ? NULL : objective(m, in, found);
+	int count = 0;
+	for (int64_t i = 0; i < n && y != NULL; i++) {
+		grads[i] = NULL;
+		if (gr_is_tracked(gr_module_param(root, i)))
+			tracked[count++] = gr_module_param(root, i);
+	}
+	gr_status status = y == NULL
+		? gr_error_code()
+		: gr_grad(tracked + n, y, count, tracked, GR_OPTS(gr_grad_opts, .allow_unused = true));
+	for (int64_t i = 0, k = 0; i < n && status == GR_OK; i++) {
+		if (gr_is_tracked(gr_module_param(root, i)))
+			grads[i] = tracked[n + k++];
+	}
+	gr_free(tracked);
+	gr_archive_free(found);
+	return status;
+}
+
+bool gr_model_set_recompute(gr_model *m, bool on)
+{
+	if (m == NULL || m->arch->set_recompute == NULL)
+		return false;
+	m->arch->set_recompute(m->net, on);
+	return true;
+}
+
 gr_status gr_model_example(const gr_model *m, int64_t height, int64_t width, gr_key key,
 	gr_archive *in)
 {

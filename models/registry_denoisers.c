@@ -147,10 +147,17 @@ static gr_status edm_example(const void *net, int64_t h, int64_t w, gr_key key, 
 	return status != GR_OK || c->label_dim == 0 ? status : gr__registry_index(in, "labels", 0.0);
 }
 
+static void unet_set_recompute(void *net, bool on)
+{
+	gr_unet_set_recompute(net, on);
+}
+
 const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWORK(unet),
-	.example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load};
+	.example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load,
+	.set_recompute = unet_set_recompute};
 const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable Diffusion",
-	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load};
+	NETWORK(unet), .example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load,
+	.set_recompute = unet_set_recompute};
 const architecture gr__arch_ddpm = {"ddpm", "DDPM U-Net (CelebA-HQ 256)", NETWORK(ddpm),
 	.example = ddpm_example, .passes = MODEL_ONE(ddpm_forward)};
 const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK(sit),

@@ -34,6 +34,7 @@ typedef struct architecture {
 	/* Values from a file whose keys may be other than the names; NULL: they are not. */
 	gr_status (*load)(void *net, const gr_tensorfile *f);
 	bool many_files; /* load takes a part of the values if the file has no more */
+	void (*set_recompute)(void *net, bool on); /* NULL: it cannot */
 } architecture;
 
 /* registry_denoisers.c */

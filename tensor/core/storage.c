@@ -10,7 +10,8 @@
 #include "pool.h"
 
 static atomic_uint_fast64_t tensors_live;
-static void (*node_hook)(void *node);
+/* Set by every thread that records, always to the same. */
+static void (*_Atomic node_hook)(void *node);
 
 uint64_t gr__tensors_live(void)
 {
@@ -19,7 +20,7 @@ uint64_t gr__tensors_live(void)
 
 void gr__tensor_set_node_hook(void (*release)(void *node))
 {
-	node_hook = release;
+	atomic_store_explicit(&node_hook, release, memory_order_relaxed);
 }
 
 /* Data of at most this many bytes stand in the block of their storage, behind it. */
@@ -161,5 +162,5 @@ void gr_tensor_release(gr_tensor *t)
 	gr__pool_free(t);
 	atomic_fetch_sub(&tensors_live, 1);
 	if (node != NULL)
-		node_hook(node);
+		atomic_load_explicit(&node_hook, memory_order_relaxed)(node);
 }

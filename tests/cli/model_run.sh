@@ -20,7 +20,19 @@ expect() { # code pattern command...
 
 printf '{"arch": "taesd", "width": 8}' >"$work/config.json"
 expect 0 'parameters: ' "$GRADUS" model describe "$work/config.json" --size 16x24
-expect 0 'forward and backward' "$GRADUS" model describe taesd --config "$work/config.json" --size 8x8
+# What is foreseen is what is measured, within a tenth (docs/models.md, Memory and cost).
+foreseen() { # arch size config
+	printf '%s' "$3" >"$work/foreseen.json"
+	expect 0 'to the parameters' "$GRADUS" model describe "$1" --config "$work/foreseen.json" \
+		--size "$2" --run --threads 2
+	awk -F'|' '/^\| (forward|to the)/ { rows++; if ($4 < 0.9 * $5 || $4 > 1.1 * $5 || $3 <= 0) bad = 1 }
+		END { exit bad || rows < 3 }' "$work/out" || complain "$1: foreseen and measured: $(cat "$work/out")"
+}
+foreseen taesd 64x64 '{"width": 16}'
+foreseen dinov2 112x112 '{"img_size": 112, "patch_size": 14, "embed_dim": 96, "depth": 3, "num_heads": 3, "init_values": 1.0}'
+foreseen adm 64x64 '{"image_size": 64, "in_channels": 3, "model_channels": 32, "out_channels": 6,
+	"num_res_blocks": 1, "channel_mult": [1, 2, 2], "attention_resolutions": [4],
+	"num_head_channels": 16, "use_scale_shift_norm": true, "resblock_updown": true}'
 expect 0 '1136480768' "$GRADUS" model describe dinov2 --config <(printf \
 	'{"img_size": 518, "patch_size": 14, "embed_dim": 1536, "depth": 40, "num_heads": 24,
 	"ffn_layer": "swiglufused", "init_values": 1.0}')

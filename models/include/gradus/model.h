@@ -44,6 +44,12 @@ GR_API GR_MUST_USE gr_status gr_model_load(gr_model *m, const gr_tensorfile *f, 
  */
 GR_API GR_MUST_USE gr_status gr_model_run(const gr_model *m, const gr_archive *in, bool grad,
 	gr_archive *out);
+/* Gradients of sum(y r), for the cotangents r that are there, in the parameters: grads[i] is that of
+ * gr_module_param(module, i), NULL where it is frozen. GR_EARG without a cotangent. */
+GR_API GR_MUST_USE gr_status gr_model_grad_params(const gr_model *m, const gr_archive *in,
+	gr_tensor **grads);
+/* Memory for time, where the network can (gradus/recompute.h); false where it cannot. */
+GR_API bool gr_model_set_recompute(gr_model *m, bool on);
 /* Add inputs of one sample for images (for networks on latents, latents) of this size, drawn by the
  * key: what gr_model_run() needs. */
 GR_API GR_MUST_USE gr_status gr_model_example(const gr_model *m, int64_t height, int64_t width,
