@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gradus/estimate.h"
 #include "gradus/ops.h"
 #include "gradus/trace.h"
 #include "engine/stats_priv.h"
@@ -141,6 +142,23 @@ Test(finite, gradients_that_overflow_when_they_meet)
 	assert_message((const char *[]){"neg: the gradient that reaches its result, f32 [], holds "
 									"infinity, 1 of 1 values",
 		NULL});
+}
+
+static gr_status step_without_values(void *ctx)
+{
+	gr_tensor *x = gr_watch(gr_zeros(GR_F32, GR_DIMS(512, 512))), *g;
+	gr_tensor *y = gr_sum(gr_log(gr_transpose(gr_square(x), 0, 1)), GR_ALL_AXES, false);
+	(void)ctx;
+	return gr_grad(&g, y, 1, &x, NULL);
+}
+
+Test(finite, a_dry_run_has_no_values_to_check)
+{
+	gr_cost cost;
+	gr_status status = gr_estimate(&cost, step_without_values, NULL);
+	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+	status = step_without_values(NULL);
+	cr_assert_eq(status, GR_ENUMERIC);
 }
 
 Test(finite, off_means_off)
