@@ -100,7 +100,9 @@ static void state_path(const job *j, char *path, size_t size, const char *what)
 		(long long)j->chunk, what);
 }
 
-static gr_status save_state(const job *j, const char *what, gr_tensor *x, int64_t done)
+/* A list of named tensors and the steps done. */
+static gr_status save_state(const job *j, const char *what, int n, const char *const *names,
+	gr_tensor *const *states, int64_t done)
 {
 	char path[PATH_SIZE], text[32];
 	state_path(j, path, sizeof path, what);
@@ -108,7 +110,9 @@ static gr_status save_state(const job *j, const char *what, gr_tensor *x, int64_
 	gr_archive *a = gr_archive_new();
 	if (a == NULL)
 		return gr_error_code();
-	gr_status status = gr_archive_add(a, "x", x);
+	gr_status status = GR_OK;
+	for (int i = 0; i < n && status == GR_OK; i++)
+		status = gr_archive_add(a, names[i], states[i]);
 	if (status == GR_OK)
 		status = gr_archive_set_meta(a, "done", text);
 	if (status == GR_OK)
@@ -117,29 +121,59 @@ static gr_status save_state(const job *j, const char *what, gr_tensor *x, int64_
 	return status;
 }
 
-/* x of a saved state in the caller's scope, NULL (and no error) when there is none. */
-static gr_tensor *load_state(const job *j, const char *what, int64_t *done)
+/* The named tensors of a saved state in the caller's scope; false (and no error) when there is
+ * none. */
+static bool load_state(const job *j, const char *what, int n, const char *const *names,
+	gr_tensor **states, int64_t *done)
 {
 	char path[PATH_SIZE];
 	state_path(j, path, sizeof path, what);
 	if (access(path, F_OK) != 0)
-		return NULL;
+		return false;
 	gr_archive *a;
 	if (gr_safetensors_read(&a, path) != GR_OK)
-		return NULL;
-	gr_tensor *found = gr_archive_find(a, "x");
+		return false;
 	const char *text = gr_archive_meta(a, "done");
-	gr_tensor *x = NULL;
-	if (found == NULL || text == NULL)
+	bool whole = text != NULL;
+	for (int i = 0; i < n && whole; i++) {
+		gr_tensor *found = gr_archive_find(a, names[i]);
+		states[i] = found != NULL ? gr_contiguous(gr_affine(found, 1.0, 0.0)) : NULL;
+		whole = states[i] != NULL;
+	}
+	if (!whole && !gr_failed())
 		gr_error_set(GR_EFORMAT, "%s: not a saved state; hint: delete it", path);
-	else
-		x = gr_contiguous(gr_affine(found, 1.0, 0.0));
 	*done = text != NULL ? strtoll(text, NULL, 10) : 0;
 	gr_archive_free(a);
-	return x;
+	return whole;
 }
 
-static void progress(job *j, const gr_sampler_report *report)
+static gr_status save_part(const job *j, const gr_solver *s)
+{
+	const char *names[GR_SOLVER_MAX_STATES];
+	gr_tensor *states[GR_SOLVER_MAX_STATES];
+	int n = gr_solver_state_count(s);
+	for (int i = 0; i < n; i++) {
+		names[i] = gr_solver_state_name(s, i);
+		states[i] = gr_solver_state(s, i);
+	}
+	return save_state(j, "part", n, names, states, gr_solver_done(s));
+}
+
+/* Go on from a saved part, if there is one. */
+static gr_status load_part(const job *j, gr_solver *s)
+{
+	const char *names[GR_SOLVER_MAX_STATES];
+	gr_tensor *states[GR_SOLVER_MAX_STATES];
+	int n = gr_solver_state_count(s);
+	int64_t done;
+	for (int i = 0; i < n; i++)
+		names[i] = gr_solver_state_name(s, i);
+	if (load_state(j, "part", n, names, states, &done))
+		return gr_solver_restore(s, states, done);
+	return gr_error_code();
+}
+
+static void progress(job *j, const gr_solver_report *report)
 {
 	if (j->opts->quiet)
 		return;
@@ -159,28 +193,28 @@ static void progress(job *j, const gr_sampler_report *report)
 		report->loss, left > 0.0 ? left : 0.0, live && !last ? "" : "\n");
 }
 
-static int on_step(const gr_sampler_report *report, void *payload)
+static int on_step(const gr_solver_report *report, void *payload)
 {
 	job *j = payload;
 	j->r->evaluations++;
 	progress(j, report);
 	if (now() - j->saved > SAVE_SECONDS && report->step < report->steps) {
 		j->saved = now();
-		return 1; /* run_sampler() saves and goes on */
+		return 1; /* run_solver() saves and goes on */
 	}
 	return 0;
 }
 
 /* Run to the end, saving the state now and then and when interrupted. */
-static gr_status run_sampler(job *j, gr_sampler *s)
+static gr_status run_solver(job *j, gr_solver *s)
 {
-	while (gr_sampler_done(s) < gr_sampler_steps(s)) {
-		gr_status status = gr_sampler_run(s);
+	while (gr_solver_done(s) < gr_solver_steps(s)) {
+		gr_status status = gr_solver_run(s);
 		if (status != GR_OK)
 			return status;
-		if (gr_sampler_done(s) == gr_sampler_steps(s))
+		if (gr_solver_done(s) == gr_solver_steps(s))
 			break;
-		status = save_state(j, "part", gr_sampler_state(s), gr_sampler_done(s));
+		status = save_part(j, s);
 		if (status != GR_OK)
 			return status;
 		if (gr_interrupted())
@@ -194,12 +228,12 @@ static gr_status run_sampler(job *j, gr_sampler *s)
 static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
 {
 	const gr_restore_config *c = &j->r->config;
-	int64_t particles = c->particles, m = (end - begin) * particles, done = 0;
+	int64_t particles = c->particles, m = (end - begin) * particles;
 	gr_operator *A = operator_for(j, begin, end, particles);
 	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
 	gr_key *keys = gr_alloc((size_t)m * sizeof *keys);
 	gr_term *dps = NULL;
-	gr_sampler *s = NULL;
+	gr_solver *s = NULL;
 	gr_tensor *x = NULL;
 	if (A == NULL || index == NULL || keys == NULL)
 		goto out;
@@ -212,18 +246,14 @@ static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
 	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
 	gr_term *terms[] = {dps, NULL};
 	if (dps == NULL ||
-		gr_sampler_new(&s,
-			GR_OPTS(gr_sampler_opts, .prior = j->prior, .n = m, .keys = keys,
-				.respacing = respacing, .terms = terms, .particles = particles, .on_step = on_step,
-				.payload = j)) != GR_OK)
+		gr_solver_new(&s,
+			GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = keys, .respacing = respacing,
+				.terms = terms, .particles = particles, .on_step = on_step, .payload = j)) != GR_OK)
 		goto out;
-	gr_tensor *saved = load_state(j, "part", &done);
-	if (saved != NULL && gr_sampler_restore(s, saved, done) != GR_OK)
-		goto out;
-	if (!gr_failed() && run_sampler(j, s) == GR_OK)
-		x = gr_contiguous(gr_affine(gr_sampler_state(s), 1.0, 0.0));
+	if (load_part(j, s) == GR_OK && run_solver(j, s) == GR_OK)
+		x = gr_contiguous(gr_affine(gr_solver_result(s), 1.0, 0.0));
 out:
-	gr_sampler_free(s);
+	gr_solver_free(s);
 	gr_term_free(dps);
 	gr_operator_free(A);
 	gr_free(keys);
@@ -247,10 +277,11 @@ static gr_status run_chunk(job *j)
 	int64_t begin = j->chunk * j->per_chunk, n = j->r->images->n, done;
 	int64_t end = begin + j->per_chunk < n ? begin + j->per_chunk : n;
 	gr_scope_begin();
-	gr_tensor *x = load_state(j, "done", &done);
-	if (x == NULL && !gr_failed()) {
+	static const char *const name = "x";
+	gr_tensor *x = NULL;
+	if (!load_state(j, "done", 1, &name, &x, &done) && !gr_failed()) {
 		x = solve_chunk(j, begin, end);
-		if (x != NULL && save_state(j, "done", x, j->r->config.steps) == GR_OK) {
+		if (x != NULL && save_state(j, "done", 1, &name, &x, j->r->config.steps) == GR_OK) {
 			char path[PATH_SIZE];
 			state_path(j, path, sizeof path, "part");
 			unlink(path);

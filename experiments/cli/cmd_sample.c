@@ -10,7 +10,7 @@
 #include "gradus/noise.h"
 #include "gradus/ops.h"
 #include "gradus/prior.h"
-#include "gradus/sampler.h"
+#include "gradus/solver.h"
 #include "runfolder.h"
 
 #define AT_ONCE 32
@@ -27,7 +27,8 @@ static int parse(sample_flags *f, int argc, char **argv)
 		{"prior", GR_ARG_STRING, "fashion", "name of a shipped prior, or a folder", &f->prior},
 		{"n", GR_ARG_INT, "16", "how many", &f->n},
 		{"output", GR_ARG_STRING, NULL, "PNG file to make", &f->output},
-		{"sampler", GR_ARG_STRING, "ddim", "ddim or ddpm", &f->sampler},
+		{"sampler", GR_ARG_STRING, "ddim", "method, with parameters: ddpm, ddim, ddim:eta=0.5",
+			&f->sampler},
 		{"steps", GR_ARG_INT, "50", "steps, of the prior's 1000", &f->steps},
 		{"seed", GR_ARG_INT, "0", "sample i depends on the seed and i alone", &f->seed},
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
@@ -56,10 +57,9 @@ static gr_status draw(gr_tensor *out, const gr_prior *prior, const sample_flags 
 		keys[i] = gr_key_fold(base, (uint64_t)(first + i));
 	char respacing[32];
 	snprintf(respacing, sizeof respacing, "%lld", (long long)f->steps);
-	bool ddpm = strcmp(f->sampler, "ddpm") == 0;
 	gr_scope_begin();
-	gr_tensor *x = gr_sample(GR_OPTS(gr_sampler_opts, .prior = prior, .n = m, .keys = keys,
-		.kind = ddpm ? GR_SAMPLER_DDPM : GR_SAMPLER_DDIM, .respacing = respacing));
+	gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = prior, .n = m, .keys = keys,
+		.method = f->sampler, .respacing = respacing));
 	int64_t pixels = gr_tensor_size(out) / f->n;
 	if (x != NULL)
 		gr_tensor_to_f32(x, (float *)gr_tensor_data(out) + first * pixels);
@@ -88,11 +88,9 @@ int gr_cmd_sample(int argc, char **argv)
 	int code = parse(&f, argc, argv);
 	if (code != GR_ARGS_RUN)
 		return code;
-	if (f.output == NULL || f.n < 1 || f.n > 100000 || f.steps < 1 ||
-		(strcmp(f.sampler, "ddim") != 0 && strcmp(f.sampler, "ddpm") != 0)) {
+	if (f.output == NULL || f.n < 1 || f.n > 100000 || f.steps < 1) {
 		fprintf(stderr,
-			"gradus sample: needs --output FILE.png, -n in 1..100000, --steps of 1 or "
-			"more, --sampler ddim or ddpm\n");
+			"gradus sample: needs --output FILE.png, -n in 1..100000, --steps of 1 or more\n");
 		return GR_EXIT_USAGE;
 	}
 	if (access(f.output, F_OK) == 0) {

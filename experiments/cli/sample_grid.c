@@ -5,7 +5,7 @@
 #include "sample_grid.h"
 
 #include "canvas.h"
-#include "gradus/sampler.h"
+#include "gradus/solver.h"
 
 #define MAX_SAMPLES 1024
 
@@ -32,17 +32,17 @@ static gr_status draw(const char *path, const gr_prior *prior, int64_t columns, 
 	int64_t n = columns * columns;
 	for (int64_t i = 0; i < n; i++)
 		keys[i] = gr_key_fold(key, (uint64_t)i);
-	gr_sampler *s = NULL;
-	gr_status status = gr_sampler_new(&s,
-		GR_OPTS(gr_sampler_opts, .prior = prior, .n = n, .keys = keys, .kind = GR_SAMPLER_DDIM,
+	gr_solver *s = NULL;
+	gr_status status = gr_solver_new(&s,
+		GR_OPTS(gr_solver_opts, .prior = prior, .n = n, .keys = keys, .method = "ddim",
 			.respacing = "ddim50"));
 	if (!status)
-		status = gr_sampler_run(s);
-	if (!status && gr_sampler_done(s) == gr_sampler_steps(s)) {
-		const gr_tensor *x = gr_sampler_state(s); /* [N,C,H,W] in -1..1 */
+		status = gr_solver_run(s);
+	if (!status && gr_solver_done(s) == gr_solver_steps(s)) {
+		const gr_tensor *x = gr_solver_state(s, 0); /* [N,C,H,W] in -1..1 */
 		status = gr__canvas_grid(path, x, columns, gr_tensor_dim(x, 3) < 64 ? 2 : 1, 2);
 	}
-	gr_sampler_free(s);
+	gr_solver_free(s);
 	return status;
 }
 

@@ -10,7 +10,7 @@
 #define GRADUS_INTERNAL_RESTORE_H
 
 #include "gradus/baseline.h"
-#include "gradus/sampler.h"
+#include "gradus/solver.h"
 #include "imageset.h"
 
 /* What decides the results: all of it stands in config.json. */

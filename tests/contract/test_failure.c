@@ -143,8 +143,8 @@ typedef struct solved {
 static bool solve_untouched(void *ctx)
 {
 	const solved *s = ctx;
-	return gr_sampler_done(s->w.sampler) == s->done &&
-		same_values(gr_sampler_state(s->w.sampler), s->x);
+	return gr_solver_done(s->w.solver) == s->done &&
+		same_values(gr_solver_state(s->w.solver, 0), s->x);
 }
 
 static gr_status solve_attempt(void *ctx)
@@ -152,8 +152,8 @@ static gr_status solve_attempt(void *ctx)
 	solved *s = ctx;
 	gr_status status = solve_steps_next(&s->w);
 	if (status == GR_OK) {
-		gr_param_update(s->x, gr_sampler_state(s->w.sampler));
-		s->done = gr_sampler_done(s->w.sampler);
+		gr_param_update(s->x, gr_solver_state(s->w.solver, 0));
+		s->done = gr_solver_done(s->w.solver);
 	}
 	return status;
 }

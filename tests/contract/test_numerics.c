@@ -325,7 +325,7 @@ typedef struct solver {
 	gr_operator *A;
 	gr_term *term, *terms[2];
 	gr_key keys[3];
-	gr_sampler *sampler;
+	gr_solver *solver;
 } solver;
 
 /* DPS for measurements begin..end-1 of three. */
@@ -347,27 +347,27 @@ static void solver_new(solver *s, int64_t begin, int64_t end)
 	s->terms[0] = s->term;
 	for (int64_t i = 0; i < 3; i++)
 		s->keys[i] = gr_sample_key(s->keys[i], 0);
-	const gr_sampler_opts opts = {.size = sizeof opts,
+	const gr_solver_opts opts = {.size = sizeof opts,
 		.prior = s->prior,
 		.n = n,
 		.keys = s->keys + begin,
 		.terms = s->terms,
 		.respacing = "4"};
-	gr_status status = gr_sampler_new(&s->sampler, &opts);
+	gr_status status = gr_solver_new(&s->solver, &opts);
 	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
 }
 
 static void solver_steps(solver *s, int steps)
 {
 	for (int i = 0; i < steps; i++) {
-		gr_status status = gr_sampler_step(s->sampler);
+		gr_status status = gr_solver_step(s->solver);
 		cr_assert_eq(status, GR_OK, "%s", gr_error_message());
 	}
 }
 
 static void solver_free(solver *s)
 {
-	gr_sampler_free(s->sampler);
+	gr_solver_free(s->solver);
 	gr_term_free(s->term);
 	gr_operator_free(s->A);
 	gr_prior_free(s->prior);
@@ -380,8 +380,8 @@ static gr_tensor *solve(int64_t begin, int64_t end)
 
 	solver_new(&s, begin, end);
 	solver_steps(&s, 4);
-	gr_tensor *x =
-		gr_contiguous(gr_axpby(gr_sampler_state(s.sampler), 1.0, gr_zeros(GR_F32, GR_SCALAR), 0.0));
+	gr_tensor *x = gr_contiguous(
+		gr_axpby(gr_solver_state(s.solver, 0), 1.0, gr_zeros(GR_F32, GR_SCALAR), 0.0));
 	solver_free(&s);
 	return x;
 }
@@ -537,10 +537,11 @@ Test(numerics, resumed_equals_uninterrupted)
 	solver_new(&before, 0, 3);
 	solver_steps(&before, 2);
 	solver_new(&after, 0, 3);
-	gr_status status = gr_sampler_restore(after.sampler, gr_sampler_state(before.sampler), 2);
+	gr_tensor *state = gr_solver_state(before.solver, 0);
+	gr_status status = gr_solver_restore(after.solver, &state, 2);
 	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
 	solver_steps(&after, 2);
-	cr_expect(nn_same_bits(gr_sampler_state(after.sampler), x), "a solver resumed");
+	cr_expect(nn_same_bits(gr_solver_state(after.solver, 0), x), "a solver resumed");
 	solver_free(&before);
 	solver_free(&after);
 }

@@ -3,7 +3,7 @@
 #define GRADUS_TESTS_INVERSE_CHECK_H
 
 #include "gradus/prior.h"
-#include "gradus/sampler.h"
+#include "gradus/solver.h"
 #include "nn_check.h"
 
 #define MAX_KEYS 4096

@@ -106,8 +106,8 @@ static gr_status begin(solve_steps *w, int64_t n, const gr_key *keys)
 	gr_term *terms[] = {w->term, NULL};
 	if (w->term == NULL)
 		return gr_error_code();
-	return gr_sampler_new(&w->sampler,
-		GR_OPTS(gr_sampler_opts, .prior = w->prior, .n = n, .keys = keys, .respacing = "20",
+	return gr_solver_new(&w->solver,
+		GR_OPTS(gr_solver_opts, .prior = w->prior, .n = n, .keys = keys, .respacing = "20",
 			.terms = terms));
 }
 
@@ -133,12 +133,12 @@ gr_status solve_steps_new(solve_steps *w, int64_t width, int64_t n)
 
 gr_status solve_steps_next(solve_steps *w)
 {
-	return gr_sampler_step(w->sampler);
+	return gr_solver_step(w->solver);
 }
 
 void solve_steps_free(solve_steps *w)
 {
-	gr_sampler_free(w->sampler);
+	gr_solver_free(w->solver);
 	gr_term_free(w->term);
 	gr_operator_free(w->A);
 	gr_prior_free(w->prior);

@@ -7,7 +7,7 @@
 #define GRADUS_TESTS_STEPS_H
 
 #include "gradus/dataset.h"
-#include "gradus/sampler.h"
+#include "gradus/solver.h"
 #include "gradus/term.h"
 #include "gradus/train.h"
 #include "gradus/unet.h"
@@ -33,7 +33,7 @@ typedef struct solve_steps {
 	gr_prior *prior;
 	gr_operator *A;
 	gr_term *term;
-	gr_sampler *sampler;
+	gr_solver *solver;
 } solve_steps;
 
 gr_status solve_steps_new(solve_steps *w, int64_t width, int64_t n);

@@ -19,7 +19,7 @@ extern "C" {
 
 /* From the seed and the image's content: dims and values, rounded to f32. image [C,H,W]. */
 GR_API gr_key gr_measurement_key(uint64_t seed, const gr_tensor *image);
-/* Key of sample `particle` of a measurement: what gr_sampler_opts.keys wants. */
+/* Key of sample `particle` of a measurement: what gr_solver_opts.keys wants. */
 GR_API gr_key gr_sample_key(gr_key measurement, int64_t particle);
 
 /* y + sigma e: y [N,...], e of image i drawn from keys[i], element by element; n must be N. */

@@ -195,13 +195,13 @@ Test(dps, linear_gaussian_posterior)
 		gr_operator *A = gr_operator_new(cases[k].spec,
 			GR_OPTS(gr_operator_opts, .channels = 1, .height = 4, .width = 4, .n = 1,
 				.keys = some_keys(11, 1)));
-		gr_sampler_opts opts = {.size = sizeof(opts),
+		gr_solver_opts opts = {.size = sizeof(opts),
 			.prior = p,
 			.n = 1,
 			.keys = some_keys(77, 1),
 			.no_clip = true,
 			.respacing = "200"};
-		gr_tensor *y = gr_measure(A, gr_sample(&opts), cases[k].sigma);
+		gr_tensor *y = gr_measure(A, gr_solver_solve(&opts), cases[k].sigma);
 		cr_assert_not_null(y, "%s", gr_error_message());
 		solve_posterior(&q, A, y, cases[k].sigma);
 
@@ -211,11 +211,11 @@ Test(dps, linear_gaussian_posterior)
 		gr_term *terms[] = {term, NULL};
 		opts.n = SAMPLES;
 		opts.keys = keys;
-		measure(gr_sample(&opts), &q, &error, &trace);
+		measure(gr_solver_solve(&opts), &q, &error, &trace);
 		cr_expect(error > 0.8 * q.moved, "%s: without guidance %g of %g", cases[k].spec, error,
 			q.moved);
 		opts.terms = terms;
-		measure(gr_sample(&opts), &q, &error, &trace);
+		measure(gr_solver_solve(&opts), &q, &error, &trace);
 		cr_expect(error < 0.2 * q.moved, "%s: mean off by %g of %g", cases[k].spec, error, q.moved);
 		cr_expect(trace > 0.8 * q.trace && trace < 1.02 * q.trace, "%s: variance %g, posterior %g",
 			cases[k].spec, trace, q.trace);

@@ -1,5 +1,5 @@
 /*
- * The sampler: its steps against the formulas written out per pixel, the law of its samples, and
+ * Solvers, by the methods that sample: their steps against the formulas written out per pixel, the law of its samples, and
  * what it promises about batches, threads, resuming, memory and errors.
  */
 #include <criterion/criterion.h>
@@ -15,7 +15,7 @@
 
 typedef struct naive_case {
 	const char *name;
-	gr_sampler_kind kind;
+	const char *method;
 	double eta;
 	bool no_clip;
 	const char *respacing;
@@ -38,7 +38,7 @@ static double naive_pixel(const naive_case *c, const gr_schedule *s, gr_key key,
 			x0 = fmin(fmax(x0, -1.0), 1.0);
 		if (j == 0)
 			z = 0.0;
-		if (c->kind == GR_SAMPLER_DDPM) {
+		if (strcmp(c->method, "ddpm") == 0) {
 			double v = beta * (1.0 - Ap) / (1.0 - A);
 			x = beta * sqrt(Ap) / (1.0 - A) * x0 + (1.0 - Ap) * sqrt(1.0 - beta) / (1.0 - A) * x +
 				sqrt(v) * z;
@@ -51,16 +51,16 @@ static double naive_pixel(const naive_case *c, const gr_schedule *s, gr_key key,
 	return x;
 }
 
-Test(sampler, steps_follow_the_formulas)
+Test(solver, steps_follow_the_formulas)
 {
 	static const naive_case cases[] = {
-		{"ddpm", GR_SAMPLER_DDPM, 0.0, false, "20"},
-		{"ddpm, not clipped", GR_SAMPLER_DDPM, 0.0, true, "20"},
-		{"ddpm, all steps", GR_SAMPLER_DDPM, 0.0, false, NULL},
-		{"ddim", GR_SAMPLER_DDIM, 0.0, false, "ddim25"},
-		{"ddim, eta 0.5", GR_SAMPLER_DDIM, 0.5, false, "10,15,20"},
-		{"ddim, eta 1, not clipped", GR_SAMPLER_DDIM, 1.0, true, "7"},
-		{"one step", GR_SAMPLER_DDPM, 0.0, false, "1"},
+		{"ddpm", "ddpm", 0.0, false, "20"},
+		{"ddpm, not clipped", "ddpm", 0.0, true, "20"},
+		{"ddpm, all steps", "ddpm", 0.0, false, NULL},
+		{"ddim", "ddim", 0.0, false, "ddim25"},
+		{"ddim, eta 0.5", "ddim:eta=0.5", 0.5, false, "10,15,20"},
+		{"ddim, eta 1, not clipped", "ddim:eta=1", 1.0, true, "7"},
+		{"one step", "ddpm", 0.0, false, "1"},
 	};
 	double l[] = {0.1, 0.5, 1.5, 0.0, 0.3, 0.7};
 	double m[] = {0.0, 0.4, -0.7, 0.2, 0.9, -0.1};
@@ -72,9 +72,9 @@ Test(sampler, steps_follow_the_formulas)
 		const naive_case *c = &cases[k];
 		gr_scope_begin();
 		gr_schedule *s = gr_prior_respace(p, c->respacing);
-		gr_tensor *x = gr_sample(
-			GR_OPTS(gr_sampler_opts, .prior = p, .n = 3, .keys = some_keys(1, 3), .kind = c->kind,
-				.eta = c->eta, .respacing = c->respacing, .no_clip = c->no_clip, .dtype = GR_F64));
+		gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = p, .n = 3,
+			.keys = some_keys(1, 3), .method = c->method, .respacing = c->respacing,
+			.no_clip = c->no_clip, .dtype = GR_F64));
 		cr_assert_not_null(x, "%s: %s", c->name, gr_error_message());
 		for (int64_t i = 0; i < 18; i++) {
 			double expected =
@@ -125,20 +125,20 @@ static void check_moments(const gr_tensor *x, const double *mean, const double *
 	free(v);
 }
 
-Test(sampler, reproduces_a_gaussian)
+Test(solver, reproduces_a_gaussian)
 {
 	static const naive_case cases[] = {
-		{"ddpm", GR_SAMPLER_DDPM, 0.0, true, "200"},
-		{"ddim", GR_SAMPLER_DDIM, 0.0, true, "200"},
+		{"ddpm", "ddpm", 0.0, true, "200"},
+		{"ddim", "ddim", 0.0, true, "200"},
 	};
 	double mean[D];
 	double c[D * D];
 	gaussian_moments(mean, c, D, 0.25, true);
 	gr_prior *p = gaussian_prior(1, 2, 3, 0.25, true);
 	for (int k = 0; k < 2; k++) {
-		gr_tensor *x = gr_sample(
-			GR_OPTS(gr_sampler_opts, .prior = p, .n = SAMPLES, .keys = some_keys(1, SAMPLES),
-				.kind = cases[k].kind, .respacing = cases[k].respacing, .no_clip = true));
+		gr_tensor *x = gr_solver_solve(
+			GR_OPTS(gr_solver_opts, .prior = p, .n = SAMPLES, .keys = some_keys(1, SAMPLES),
+				.method = cases[k].method, .respacing = cases[k].respacing, .no_clip = true));
 		cr_assert_not_null(x, "%s", gr_error_message());
 		check_moments(x, mean, c, 0.02, cases[k].name);
 	}
@@ -152,7 +152,7 @@ typedef struct guided {
 	gr_operator *A;
 	gr_term *term;
 	gr_key keys[3];
-	gr_sampler_opts opts;
+	gr_solver_opts opts;
 } guided;
 
 /* DPS on the tiny U-Net, samples begin..end-1 of three measurements. */
@@ -169,7 +169,7 @@ static void guided_new(guided *g, int64_t begin, int64_t end)
 	g->A = gr_operator_new("inpaint_random",
 		GR_OPTS(gr_operator_opts, .height = 16, .width = 16, .n = n, .keys = keys + begin));
 	g->term = gr_dps_term(g->A, gr_measure(g->A, batch_of(x, begin, end), 0.05), 0.5);
-	g->opts = (gr_sampler_opts){.size = sizeof(g->opts),
+	g->opts = (gr_solver_opts){.size = sizeof(g->opts),
 		.prior = g->prior,
 		.n = n,
 		.keys = g->keys + begin,
@@ -189,13 +189,13 @@ static gr_tensor *guided_run(int64_t begin, int64_t end, bool with_term)
 	guided_new(&g, begin, end);
 	gr_term *terms[] = {g.term, NULL};
 	g.opts.terms = with_term ? terms : NULL;
-	gr_tensor *x = gr_sample(&g.opts);
+	gr_tensor *x = gr_solver_solve(&g.opts);
 	cr_assert_not_null(x, "%s", gr_error_message());
 	guided_free(&g);
 	return x;
 }
 
-Test(sampler, sample_alone_is_sample_in_a_batch)
+Test(solver, sample_alone_is_sample_in_a_batch)
 {
 	for (int with_term = 0; with_term < 2; with_term++) {
 		gr_tensor *all = guided_run(0, 3, with_term);
@@ -205,7 +205,7 @@ Test(sampler, sample_alone_is_sample_in_a_batch)
 	}
 }
 
-Test(sampler, threads_do_not_matter)
+Test(solver, threads_do_not_matter)
 {
 	gr_set_threads(1);
 	gr_tensor *one = guided_run(0, 3, true);
@@ -213,13 +213,13 @@ Test(sampler, threads_do_not_matter)
 	cr_expect(nn_same_bits(guided_run(0, 3, true), one));
 }
 
-Test(sampler, guidance_lowers_the_residual)
+Test(solver, guidance_lowers_the_residual)
 {
 	cr_expect(nn_distance(guided_run(0, 3, true), guided_run(0, 3, false)) > 0.01);
 }
 
 /* A weight of 0 leaves every bit. */
-Test(sampler, zero_weight_is_no_term)
+Test(solver, zero_weight_is_no_term)
 {
 	guided g;
 	guided_new(&g, 0, 3);
@@ -227,13 +227,13 @@ Test(sampler, zero_weight_is_no_term)
 	gr_term *zero = gr_dps_term(g.A, y, 0.0);
 	gr_term *terms[] = {zero, NULL};
 	g.opts.terms = terms;
-	cr_expect(nn_same_bits(gr_sample(&g.opts), guided_run(0, 3, false)));
+	cr_expect(nn_same_bits(gr_solver_solve(&g.opts), guided_run(0, 3, false)));
 	gr_term_free(zero);
 	guided_free(&g);
 }
 
 /* Two terms act as their sum. */
-Test(sampler, terms_add_up)
+Test(solver, terms_add_up)
 {
 	guided g;
 	guided_new(&g, 0, 1);
@@ -244,9 +244,9 @@ Test(sampler, terms_add_up)
 	gr_term *one[] = {whole, NULL};
 	gr_term *two[] = {part, rest, NULL};
 	g.opts.terms = one;
-	gr_tensor *a = gr_sample(&g.opts);
+	gr_tensor *a = gr_solver_solve(&g.opts);
 	g.opts.terms = two;
-	gr_tensor *b = gr_sample(&g.opts);
+	gr_tensor *b = gr_solver_solve(&g.opts);
 	cr_expect(nn_distance(a, b) < 1e-4, "%g", nn_distance(a, b));
 	gr_term_free(whole);
 	gr_term_free(part);
@@ -255,50 +255,50 @@ Test(sampler, terms_add_up)
 }
 
 /* Saved after k steps, as doubles through a buffer, and continued by a new sampler. */
-Test(sampler, resuming_changes_nothing)
+Test(solver, resuming_changes_nothing)
 {
 	gr_tensor *whole = guided_run(0, 3, true);
 	for (int64_t k = 0; k <= 12; k += 4) {
 		guided g;
-		gr_sampler *s;
+		gr_solver *s;
 		guided_new(&g, 0, 3);
 		gr_term *terms[] = {g.term, NULL};
 		g.opts.terms = terms;
-		cr_assert_eq(gr_sampler_new(&s, &g.opts), GR_OK);
+		cr_assert_eq(gr_solver_new(&s, &g.opts), GR_OK);
 		for (int64_t i = 0; i < k; i++)
-			cr_assert_eq(gr_sampler_step(s), GR_OK);
-		cr_expect_eq(gr_sampler_done(s), k);
+			cr_assert_eq(gr_solver_step(s), GR_OK);
+		cr_expect_eq(gr_solver_done(s), k);
 		float *saved = malloc(3 * 3 * 256 * sizeof(float));
-		cr_assert_eq(gr_tensor_to_f32(gr_sampler_state(s), saved), GR_OK);
-		gr_sampler_free(s);
+		cr_assert_eq(gr_tensor_to_f32(gr_solver_state(s, 0), saved), GR_OK);
+		gr_solver_free(s);
 
-		cr_assert_eq(gr_sampler_new(&s, &g.opts), GR_OK);
+		cr_assert_eq(gr_solver_new(&s, &g.opts), GR_OK);
 		gr_tensor *x = gr_from_f32(GR_F32, saved, GR_DIMS(3, 3, 16, 16));
-		cr_assert_eq(gr_sampler_restore(s, x, k), GR_OK);
-		cr_assert_eq(gr_sampler_run(s), GR_OK, "%s", gr_error_message());
-		cr_expect(nn_same_bits(gr_sampler_state(s), whole), "after %d steps", (int)k);
+		cr_assert_eq(gr_solver_restore(s, &x, k), GR_OK);
+		cr_assert_eq(gr_solver_run(s), GR_OK, "%s", gr_error_message());
+		cr_expect(nn_same_bits(gr_solver_state(s, 0), whole), "after %d steps", (int)k);
 		free(saved);
-		gr_sampler_free(s);
+		gr_solver_free(s);
 		guided_free(&g);
 	}
 }
 
-Test(sampler, steady_state_allocates_nothing)
+Test(solver, steady_state_allocates_nothing)
 {
 	guided g;
-	gr_sampler *s;
+	gr_solver *s;
 	guided_new(&g, 0, 3);
 	gr_term *terms[] = {g.term, NULL};
 	g.opts.terms = terms;
-	cr_assert_eq(gr_sampler_new(&s, &g.opts), GR_OK);
-	cr_assert_eq(gr_sampler_step(s), GR_OK);
+	cr_assert_eq(gr_solver_new(&s, &g.opts), GR_OK);
+	cr_assert_eq(gr_solver_step(s), GR_OK);
 	gr_memory before = gr_memory_stats();
 	for (int i = 0; i < 6; i++)
-		cr_assert_eq(gr_sampler_step(s), GR_OK);
+		cr_assert_eq(gr_solver_step(s), GR_OK);
 	gr_memory after = gr_memory_stats();
 	cr_expect_eq(after.system_allocs, before.system_allocs);
 	cr_expect_eq(after.tensors_live, before.tensors_live);
-	gr_sampler_free(s);
+	gr_solver_free(s);
 	guided_free(&g);
 }
 
@@ -310,7 +310,7 @@ typedef struct seen {
 	double loss;
 } seen;
 
-static int watch_steps(const gr_sampler_report *r, void *payload)
+static int watch_steps(const gr_solver_report *r, void *payload)
 {
 	seen *w = payload;
 	w->calls++;
@@ -326,45 +326,45 @@ static int watch_steps(const gr_sampler_report *r, void *payload)
 	return w->calls == w->stop_at;
 }
 
-Test(sampler, reports_and_stops)
+Test(solver, reports_and_stops)
 {
 	guided g;
-	gr_sampler *s;
+	gr_solver *s;
 	seen w = {.stop_at = 5, .last_t = 1000};
 	guided_new(&g, 0, 3);
 	gr_term *terms[] = {g.term, NULL};
 	g.opts.terms = terms;
 	g.opts.on_step = watch_steps;
 	g.opts.payload = &w;
-	cr_assert_eq(gr_sampler_new(&s, &g.opts), GR_OK);
-	cr_assert_eq(gr_sampler_run(s), GR_OK, "%s", gr_error_message());
-	cr_expect_eq(gr_sampler_done(s), 5);
-	cr_expect(gr_is_sampler_stopped(s));
-	cr_assert_eq(gr_sampler_run(s), GR_OK);
-	cr_expect_eq(gr_sampler_done(s), 12);
+	cr_assert_eq(gr_solver_new(&s, &g.opts), GR_OK);
+	cr_assert_eq(gr_solver_run(s), GR_OK, "%s", gr_error_message());
+	cr_expect_eq(gr_solver_done(s), 5);
+	cr_expect(gr_is_solver_stopped(s));
+	cr_assert_eq(gr_solver_run(s), GR_OK);
+	cr_expect_eq(gr_solver_done(s), 12);
 	cr_expect_eq(w.last_t, 0);
-	cr_expect(nn_same_bits(gr_sampler_state(s), guided_run(0, 3, true)));
-	cr_expect_eq(gr_sampler_step(s), GR_ESTATE);
+	cr_expect(nn_same_bits(gr_solver_state(s, 0), guided_run(0, 3, true)));
+	cr_expect_eq(gr_solver_step(s), GR_ESTATE);
 	gr_error_clear();
-	gr_sampler_free(s);
+	gr_solver_free(s);
 	w.calls = 0;
 	w.last_t = 1000;
-	cr_expect_null(gr_sample(&g.opts));
+	cr_expect_null(gr_solver_solve(&g.opts));
 	cr_expect_eq(gr_error_code(), GR_ESTATE);
 	gr_error_clear();
 	guided_free(&g);
 }
 
-Test(sampler, interrupt)
+Test(solver, interrupt)
 {
 	guided g;
-	gr_sampler *s;
+	gr_solver *s;
 	guided_new(&g, 0, 3);
-	cr_assert_eq(gr_sampler_new(&s, &g.opts), GR_OK);
+	cr_assert_eq(gr_solver_new(&s, &g.opts), GR_OK);
 	gr_interrupt();
-	cr_expect_eq(gr_sampler_run(s), GR_OK);
-	cr_expect_eq(gr_sampler_done(s), 0);
-	gr_sampler_free(s);
+	cr_expect_eq(gr_solver_run(s), GR_OK);
+	cr_expect_eq(gr_solver_done(s), 0);
+	gr_solver_free(s);
 	guided_free(&g);
 }
 
@@ -407,13 +407,13 @@ static gr_tensor *wrapped_run(wrapped *w)
 {
 	gr_prior *p = gr_prior_new(&wrapped_table, w,
 		GR_OPTS(gr_prior_opts, .channels = 1, .height = 2, .width = 2, .prediction = w->kind));
-	gr_tensor *x = gr_sample(GR_OPTS(gr_sampler_opts, .prior = p, .n = 3, .keys = some_keys(1, 3),
-		.respacing = "15", .dtype = GR_F64));
+	gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = p, .n = 3,
+		.keys = some_keys(1, 3), .respacing = "15", .dtype = GR_F64));
 	gr_prior_free(p);
 	return x;
 }
 
-Test(sampler, parametrisation_does_not_matter)
+Test(solver, parametrisation_does_not_matter)
 {
 	gr_prior *inner = gaussian_prior(1, 2, 2, 0.3, true);
 	wrapped w = {.inner = inner, .kind = GR_PREDICT_EPS, .variance = NAN, .bad = -1};
@@ -426,7 +426,7 @@ Test(sampler, parametrisation_does_not_matter)
 }
 
 /* v = -1 is the small variance; v = 1 is beta, which is larger. */
-Test(sampler, learned_variance)
+Test(solver, learned_variance)
 {
 	gr_prior *inner = gaussian_prior(1, 2, 2, 0.3, true);
 	wrapped w = {.inner = inner, .variance = NAN, .bad = -1};
@@ -438,7 +438,7 @@ Test(sampler, learned_variance)
 	gr_prior_free(inner);
 }
 
-Test(sampler, not_a_number)
+Test(solver, not_a_number)
 {
 	gr_prior *inner = gaussian_prior(1, 2, 2, 0.3, true);
 	wrapped w = {.inner = inner, .variance = NAN, .bad = 1};
@@ -452,53 +452,54 @@ Test(sampler, not_a_number)
 
 /* --- wrong use, memory --- */
 
-Test(sampler, wrong_options)
+Test(solver, wrong_options)
 {
 	gr_prior *p = gaussian_prior(1, 2, 2, 0.3, false);
 	const gr_key *keys = some_keys(1, 4);
-	const gr_sampler_opts wrong[] = {
+	const gr_solver_opts wrong[] = {
 		{.n = 1, .keys = keys},
 		{.prior = p, .keys = keys},
 		{.prior = p, .n = 2},
-		{.prior = p, .n = 2, .keys = keys, .eta = 1.0},
-		{.prior = p, .n = 2, .keys = keys, .kind = GR_SAMPLER_DDIM, .eta = 2.0},
-		{.prior = p, .n = 2, .keys = keys, .kind = (gr_sampler_kind)7},
+		{.prior = p, .n = 2, .keys = keys, .method = "ddpm:eta=1"},
+		{.prior = p, .n = 2, .keys = keys, .method = "ddim:eta=2"},
+		{.prior = p, .n = 2, .keys = keys, .method = "ddjm"},
 		{.prior = p, .n = 3, .keys = keys, .particles = 2},
 		{.prior = p, .n = 2, .keys = keys, .dtype = GR_I64},
 		{.prior = p, .n = 2, .keys = keys, .respacing = "2000"},
 		{.prior = p, .n = 2, .keys = keys, .start = gr_zeros(GR_F32, GR_DIMS(2, 1, 2, 3))},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		gr_sampler *s;
-		cr_expect_neq(gr_sampler_new(&s, &wrong[i]), GR_OK, "%d", (int)i);
+		gr_solver *s;
+		cr_expect_neq(gr_solver_new(&s, &wrong[i]), GR_OK, "%d", (int)i);
 		cr_expect_null(s);
 		cr_expect(gr_failed());
 		gr_error_clear();
 	}
-	gr_sampler *s;
+	gr_solver *s;
 	gr_operator *A = gr_operator_new("identity", NULL);
 	gr_term *term = gr_dps_term(A, gr_zeros(GR_F32, GR_DIMS(1)), 1.0);
-	gr_term *many[GR_SAMPLER_MAX_TERMS + 2] = {NULL};
-	for (int i = 0; i <= GR_SAMPLER_MAX_TERMS; i++)
+	gr_term *many[GR_SOLVER_MAX_TERMS + 2] = {NULL};
+	for (int i = 0; i <= GR_SOLVER_MAX_TERMS; i++)
 		many[i] = term;
-	gr_sampler_opts opts = {.size = sizeof(opts), .prior = p, .n = 2, .keys = keys, .terms = many};
-	cr_expect_eq(gr_sampler_new(&s, &opts), GR_EARG);
+	gr_solver_opts opts = {.size = sizeof(opts), .prior = p, .n = 2, .keys = keys, .terms = many};
+	cr_expect_eq(gr_solver_new(&s, &opts), GR_EARG);
 	gr_error_clear();
 	gr_term_free(term);
 	gr_operator_free(A);
 	opts.terms = NULL;
-	cr_assert_eq(gr_sampler_new(&s, &opts), GR_OK);
-	cr_expect_eq(gr_sampler_restore(s, gr_sampler_state(s), 1001), GR_EARG);
+	cr_assert_eq(gr_solver_new(&s, &opts), GR_OK);
+	cr_expect_eq(gr_solver_restore(s, (gr_tensor *[]){gr_solver_state(s, 0)}, 1001), GR_EARG);
 	gr_error_clear();
-	cr_expect_eq(gr_sampler_restore(s, gr_zeros(GR_F64, GR_DIMS(2, 1, 2, 2)), 1), GR_ESHAPE);
+	cr_expect_eq(gr_solver_restore(s, (gr_tensor *[]){gr_zeros(GR_F64, GR_DIMS(2, 1, 2, 2))}, 1),
+		GR_ESHAPE);
 	gr_error_clear();
-	gr_sampler_free(s);
-	gr_sampler_free(NULL);
+	gr_solver_free(s);
+	gr_solver_free(NULL);
 	gr_prior_free(p);
 }
 
 /* The n-th allocation of a guided run of two steps fails, for every n. */
-Test(sampler, memory_runs_out)
+Test(solver, memory_runs_out)
 {
 	gr_prior *p = gaussian_prior(1, 4, 4, 0.3, true);
 	gr_operator *A = gr_operator_new("blur_gauss:taps=3",
@@ -509,7 +510,7 @@ Test(sampler, memory_runs_out)
 		gr_memory before = gr_memory_stats();
 		gr_scope_begin();
 		gr_memory_fail_at(n);
-		gr_tensor *x = gr_sample(GR_OPTS(gr_sampler_opts, .prior = p, .n = 2,
+		gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = p, .n = 2,
 			.keys = some_keys(1, 2), .respacing = "2", .terms = terms));
 		gr_memory_fail_at(0);
 		bool made = x != NULL;

@@ -1,0 +1,94 @@
+/*
+ * Methods: what a solver does in a step. A method is a table; gr_solver_opts.method names one of
+ * the library's or, after gr_method_register(), one of a program's own.
+ *
+ *     static gr_status my_step(gr_solver *s, gr_method_step *k)
+ *     {
+ *         gr_status status = gr_solver_predict(s, k);
+ *         return status ? status : gr_solver_set_state(s, 0, next_of(k->x_t, k->x0_hat));
+ *     }
+ *
+ * A step runs in a scope of its own, with recording off except where gr_solver_predict() turns it
+ * on. It reads states and sets new ones; the loop of inverse/solver.c checks that they are finite
+ * and commits them together, so a step that fails changes nothing. All randomness comes from
+ * gr_solver_noise().
+ */
+#ifndef GRADUS_METHOD_H
+#define GRADUS_METHOD_H
+
+#include "gradus/solver.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A number that can be set as NAME=VALUE; low <= value <= high. */
+typedef struct gr_method_param {
+	const char *name;
+	double fallback, low, high;
+	const char *help;
+} gr_method_param;
+
+/* What a method asks for. */
+enum {
+	GR_METHOD_MEASURED = 1, /* uses A, y and sigma itself */
+	GR_METHOD_LINEAR = 2,   /* and A must be linear */
+};
+
+/* One step on its way. Tensors belong to its scope. */
+typedef struct gr_method_step {
+	int64_t i;                        /* steps done before this one */
+	int64_t j;                        /* index in the schedule, descending: steps - 1 - i */
+	int64_t t;                        /* base step */
+	double alpha_bar, alpha_bar_prev; /* A_j, and A_{j-1} with 1 before the first */
+	gr_tensor *x_t;                   /* the first state */
+	/* Of gr_solver_predict(): */
+	gr_tensor *x0_hat;   /* clipped unless the solver has no_clip */
+	gr_tensor *eps;      /* as predicted, not clipped */
+	gr_tensor *variance; /* v of a learned reverse variance, or NULL */
+	gr_tensor *gradient; /* of the weighted terms to x_t; NULL without terms */
+	double loss;
+} gr_method_step;
+
+typedef struct gr_method {
+	const char *name, *doc, *source; /* source: paper and equation */
+	const gr_method_param *params;   /* ends with a param without name; NULL for none */
+	unsigned needs;
+	unsigned hooks; /* bit h: a step publishes hook h, so terms that join there may be given */
+	/* Makes the states; optional: one state "x", from N(0, I). */
+	gr_status (*open)(gr_solver *s);
+	gr_status (*step)(gr_solver *s, gr_method_step *k);
+	gr_tensor *(*result)(gr_solver *s); /* optional: the first state */
+} gr_method;
+
+/* Kept as long as the program runs. GR_EARG: a field missing, a name that is taken. */
+GR_API GR_MUST_USE gr_status gr_method_register(const gr_method *m);
+
+/* --- for the functions of a method --- */
+
+GR_API const gr_prior *gr_solver_prior(const gr_solver *s);
+GR_API const gr_schedule *gr_solver_schedule(const gr_solver *s);
+GR_API const gr_operator *gr_solver_operator(const gr_solver *s);
+GR_API gr_tensor *gr_solver_measurement(const gr_solver *s);
+GR_API double gr_solver_sigma(const gr_solver *s);
+/* A parameter of the method; NaN, with an error recorded, for a name that it does not have. */
+GR_API double gr_solver_param(const gr_solver *s, const char *name);
+
+/* In open: add a state. The tensor is retained. */
+GR_API gr_status gr_solver_add_state(gr_solver *s, const char *name, gr_tensor *value);
+/* In step: state i from the end of this step on. NULL records nothing and fails. */
+GR_API gr_status gr_solver_set_state(gr_solver *s, int i, gr_tensor *value);
+/* N(0, I) in the prior's shape, [N,C,H,W]: of each sample's key, a name and an index. */
+GR_API gr_tensor *gr_solver_noise(gr_solver *s, const char *name, uint64_t index);
+
+/*
+ * Evaluate the prior at k->x_t and base step k->t, with the terms that join after it: fills k. One
+ * evaluation; with terms one gradient, taken through clipping and network.
+ */
+GR_API GR_MUST_USE gr_status gr_solver_predict(gr_solver *s, gr_method_step *k);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+/* A solver from inside: what solver.c (life and loop), solver_predict.c and method.c share. */
+#ifndef GRADUS_INVERSE_SOLVER_PRIV_H
+#define GRADUS_INVERSE_SOLVER_PRIV_H
+
+#include "gradus/method.h"
+
+#define GR_METHOD_MAX_PARAMS 16
+
+struct gr_solver {
+	gr_solver_opts opts;
+	const gr_method *method;
+	double params[GR_METHOD_MAX_PARAMS];
+	gr_schedule *schedule;
+	int terms;
+	gr_term *term[GR_SOLVER_MAX_TERMS];
+	gr_tensor *value[GR_SOLVER_MAX_TERMS]; /* filled during a step */
+	gr_key *keys;                          /* [n] */
+	gr_key *draw_keys;                     /* [n] */
+	double *times;                         /* [n] */
+	int64_t steps, done, evaluations, gradients;
+	bool stopped;
+	int states;
+	const char *state_name[GR_SOLVER_MAX_STATES];
+	gr_tensor *state[GR_SOLVER_MAX_STATES]; /* retained */
+	gr_tensor *next[GR_SOLVER_MAX_STATES];  /* set by the step at work, owned by its scope */
+};
+
+/* The method that `spec` names and the values of its parameters. */
+gr_status gr__method_read(const gr_method **out, double *params, const char *spec);
+
+/* inverse/methods, one each. */
+extern const gr_method gr__method_ddpm;
+extern const gr_method gr__method_ddim;
+
+#endif
