@@ -31,6 +31,7 @@ static const architecture *const architectures[] = {
 	&gr__arch_dhariwal_unet,
 	&gr__arch_uno,
 	&gr__arch_edm,
+	&gr__arch_fno,
 	&gr__arch_clip_text,
 	&gr__arch_lpips,
 	&gr__arch_inception,

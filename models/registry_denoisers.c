@@ -1,8 +1,9 @@
 /*
- * Rows of the table of architectures: networks that denoise.
+ * Rows of the table of architectures: networks that denoise, and neural operators.
  */
 #include "gradus/ddpm.h"
 #include "gradus/edm.h"
+#include "gradus/fno.h"
 #include "gradus/ops.h"
 #include "gradus/sit.h"
 #include "gradus/unet.h"
@@ -14,6 +15,7 @@ DEFINE_NETWORK(unet)
 DEFINE_NETWORK_LOAD(unet)
 DEFINE_NETWORK(sit)
 DEFINE_NETWORK(ddpm)
+DEFINE_NETWORK(fno)
 DEFINE_NETWORK_LIFE(edm)
 DEFINE_NETWORK_LOAD(edm)
 
@@ -152,6 +154,17 @@ static void unet_set_recompute(void *net, bool on)
 	gr_unet_set_recompute(net, on);
 }
 
+static gr_tensor *fno_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
+{
+	(void)in, (void)out;
+	return gr_fno_forward(net, x);
+}
+
+static gr_status fno_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
+{
+	return gr__registry_normal(in, "x", key, GR_DIMS(1, gr_fno_get_config(net)->in_channels, h, w));
+}
+
 const architecture gr__arch_adm = {"adm", "ADM U-Net (guided-diffusion)", NETWORK(unet),
 	.example = unet_example, .passes = MODEL_ONE(unet_forward), .load = unet_load,
 	.set_recompute = unet_set_recompute};
@@ -175,3 +188,5 @@ const architecture gr__arch_uno = {"uno", "U-shaped neural operator of FunDPS", 
 	.passes = MODEL_ONE(edm_forward), .load = edm_load};
 const architecture gr__arch_edm = {"edm", "denoiser of EDM: one of these and a preconditioner",
 	NETWORK(edm), .example = edm_example, .passes = MODEL_ONE(edm_forward), .load = edm_load};
+const architecture gr__arch_fno = {"fno", "Fourier neural operator", NETWORK(fno),
+	.example = fno_example, .passes = MODEL_ONE(fno_forward)};

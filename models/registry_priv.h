@@ -39,7 +39,8 @@ typedef struct architecture {
 
 /* registry_denoisers.c */
 extern const architecture gr__arch_adm, gr__arch_ldm_unet, gr__arch_sit, gr__arch_dit,
-	gr__arch_ddpm, gr__arch_song_unet, gr__arch_dhariwal_unet, gr__arch_uno, gr__arch_edm;
+	gr__arch_ddpm, gr__arch_song_unet, gr__arch_dhariwal_unet, gr__arch_uno, gr__arch_fno,
+	gr__arch_edm;
 /* registry_coders.c */
 extern const architecture gr__arch_autoencoder_kl, gr__arch_vqmodel, gr__arch_taesd;
 /* registry_features.c */

@@ -90,6 +90,7 @@ static const char *const small[][2] = {
 	{"edm",
 		"{\"img_resolution\": 8, \"model_channels\": 8, \"channel_mult\": [1, 1], \"num_blocks\": "
 		"1}"},
+	{"fno", "{\"hidden_channels\": 4, \"n_modes\": 4}"},
 	{"clip_text",
 		"{\"vocab_size\": 9, \"hidden_size\": 8, \"num_attention_heads\": 2, "
 		"\"num_hidden_layers\": 1, \"max_position_embeddings\": 5}"},

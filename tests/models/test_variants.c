@@ -161,3 +161,8 @@ Test(variants, resnet)
 	check("resnet_basic");
 	check("resnet_groups");
 }
+
+Test(variants, fno)
+{
+	check("fno");
+}
