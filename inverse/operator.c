@@ -1,117 +1,16 @@
 /*
- * The table of operators, their specs ("name:option=value,...") and the checks that all share. The
- * mathematics of each kind is in inverse/operators/.
+ * Operators: their life, and the checks that all share. The table of names is in operator_spec.c,
+ * the mathematics of each kind in inverse/operators/.
+ *
+ * An operator without a written adjoint has that of its derivative: A^T y is the gradient of
+ * <A x, y> in x, at any x where A is linear. With y on a graph the gradient is recorded too, so
+ * this adjoint is differentiable like a written one.
  */
 #include "operator_priv.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const gr_operator_row *const table[] = {
-	&gr__operator_inpaint_box,
-	&gr__operator_inpaint_random,
-	&gr__operator_sr_bicubic,
-	&gr__operator_sr_mean,
-	&gr__operator_blur_gauss,
-	&gr__operator_identity,
-};
-
-int gr_operator_count(void)
-{
-	return (int)(sizeof(table) / sizeof(table[0]));
-}
-
-const char *gr_operator_list_name(int i)
-{
-	return i >= 0 && i < gr_operator_count() ? table[i]->name : NULL;
-}
-
-const char *gr_operator_list_help(int i)
-{
-	return i >= 0 && i < gr_operator_count() ? table[i]->help : NULL;
-}
-
-/* --- specs --- */
-
-static const gr_operator_row *find_row(const char *spec, size_t length)
-{
-	char names[256] = "";
-	size_t used = 0;
-	for (int i = 0; i < gr_operator_count(); i++) {
-		const char *name = table[i]->name;
-		if (strlen(name) == length && strncmp(name, spec, length) == 0)
-			return table[i];
-		if (used < sizeof(names))
-			used +=
-				(size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", name);
-	}
-	gr_error_set(GR_EARG, "operator: no operator is named '%.*s'; hint: one of %s", (int)length,
-		spec, names);
-	return NULL;
-}
-
-static const gr_operator_option *find_option(const gr_operator_row *row, const char *name,
-	size_t length)
-{
-	for (const gr_operator_option *o = row->options; o && o->name; o++)
-		if (strlen(o->name) == length && strncmp(o->name, name, length) == 0)
-			return o;
-	gr_error_set(GR_EARG, "operator: %s has no option '%.*s'; hint: %s", row->name, (int)length,
-		name, row->help);
-	return NULL;
-}
-
-/* One "name=value" of `length` bytes. Zero would mean the default, so it is refused where it is
- * not a position. */
-static gr_status set_option(gr_operator_opts *opts, const gr_operator_row *row, const char *text,
-	size_t length)
-{
-	const char *equals = memchr(text, '=', length);
-	if (!equals)
-		return gr_error_set(GR_EARG, "operator: %s: '%.*s' is not option=value; hint: %s",
-			row->name, (int)length, text, row->help);
-	const gr_operator_option *option = find_option(row, text, (size_t)(equals - text));
-	if (!option)
-		return GR_EARG;
-	const char *value = equals + 1;
-	char *end = NULL;
-	void *field = (char *)opts + option->offset;
-	double number = strtod(value, &end);
-	bool whole = number == floor(number) && fabs(number) < 1e9;
-	bool fits = option->places ? number >= 0.0 : number > 0.0;
-	if (end == value || end != text + length || !isfinite(number) || !fits ||
-		(!option->real && !whole))
-		return gr_error_set(GR_EARG, "operator: %s: '%.*s' is not a %s %s", row->name, (int)length,
-			text, option->places ? "non-negative" : "positive",
-			option->real ? "number" : "integer");
-	if (option->real)
-		*(double *)field = number;
-	else
-		*(int64_t *)field = (int64_t)number;
-	if (option->places)
-		opts->placed = true;
-	return GR_OK;
-}
-
-static gr_status read_spec(const gr_operator_row **row, gr_operator_opts *opts, const char *spec)
-{
-	size_t length = strcspn(spec, ":");
-	*row = find_row(spec, length);
-	if (!*row)
-		return GR_EARG;
-	const char *at = spec + length;
-	while (*at) {
-		at++; /* ':' or ',' */
-		length = strcspn(at, ",");
-		gr_status status = set_option(opts, *row, at, length);
-		if (status)
-			return status;
-		at += length;
-	}
-	return GR_OK;
-}
+#include "gradus/ops.h"
 
 /* --- life --- */
 
@@ -135,6 +34,52 @@ static gr_status copy_keys(gr_operator *A, const gr_operator_opts *opts)
 	return GR_OK;
 }
 
+gr_operator *gr__operator_alloc(const gr_operator_row *row, const gr_operator_opts *opts)
+{
+	gr_operator *A = gr_alloc(sizeof(*A));
+	if (!A)
+		return NULL;
+	A->row = row;
+	A->nonlinear = row->nonlinear;
+	A->in[0] = opts->channels ? opts->channels : 3;
+	A->in[1] = opts->height ? opts->height : 32;
+	A->in[2] = opts->width ? opts->width : 32;
+	gr_status status = GR_OK;
+	for (int i = 0; i < 3; i++) {
+		A->out[i] = A->in[i];
+		if (A->in[i] < 1 || A->in[i] > 65536)
+			status = gr_error_set(GR_EARG, "operator: images of %lld x %lld x %lld",
+				(long long)A->in[0], (long long)A->in[1], (long long)A->in[2]);
+	}
+	if (!status)
+		status = copy_keys(A, opts);
+	if (!status)
+		return A;
+	gr_operator_free(A);
+	return NULL;
+}
+
+/* One spec without a '+'. */
+static gr_operator *make_one(const char *spec, const gr_operator_opts *opts)
+{
+	gr_operator_opts o = *opts;
+	char path[GR_OPERATOR_PATH];
+	const gr_operator_row *row;
+	if (gr__operator_read(&row, &o, path, spec))
+		return NULL;
+	gr_operator *A = gr__operator_alloc(row, &o);
+	if (!A)
+		return NULL;
+	gr_scope_begin();
+	gr_status status = row->build(A, &o);
+	gr_status ended = gr_scope_end();
+	if (status || ended) {
+		gr_operator_free(A);
+		return NULL;
+	}
+	return A;
+}
+
 gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts)
 {
 	gr_operator_opts o = {.size = sizeof(o)};
@@ -144,34 +89,7 @@ gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts)
 		gr_error_set(GR_EARG, "operator: no spec given");
 		return NULL;
 	}
-	const gr_operator_row *row;
-	if (read_spec(&row, &o, spec))
-		return NULL;
-	gr_operator *A = gr_alloc(sizeof(*A));
-	if (!A)
-		return NULL;
-	A->row = row;
-	A->in[0] = o.channels ? o.channels : 3;
-	A->in[1] = o.height ? o.height : 32;
-	A->in[2] = o.width ? o.width : 32;
-	gr_status status = GR_OK;
-	for (int i = 0; i < 3; i++) {
-		A->out[i] = A->in[i];
-		if (A->in[i] < 1 || A->in[i] > 65536)
-			status = gr_error_set(GR_EARG, "operator: images of %lld x %lld x %lld",
-				(long long)A->in[0], (long long)A->in[1], (long long)A->in[2]);
-	}
-	if (!status)
-		status = copy_keys(A, &o);
-	gr_scope_begin();
-	if (!status)
-		status = row->build(A, &o);
-	gr_status ended = gr_scope_end();
-	if (status || ended) {
-		gr_operator_free(A);
-		return NULL;
-	}
-	return A;
+	return make_one(spec, &o);
 }
 
 void gr_operator_free(gr_operator *A)
@@ -180,6 +98,9 @@ void gr_operator_free(gr_operator *A)
 		return;
 	for (int i = 0; i < A->parts; i++)
 		gr__constant_clear(&A->part[i]);
+	if (A->free_self)
+		A->free_self(A->self);
+	gr_free(A->name);
 	gr_free(A->keys);
 	gr_free(A);
 }
@@ -211,19 +132,19 @@ static bool fits(const gr_operator *A, const gr_tensor *t, const int64_t dims[3]
 	if (gr_tensor_ndim(t) != 4 || gr_tensor_dim(t, 1) != dims[0] ||
 		gr_tensor_dim(t, 2) != dims[1] || gr_tensor_dim(t, 3) != dims[2]) {
 		gr_error_set(GR_ESHAPE, "operator %s: %s is given %s, expected [N,%lld,%lld,%lld]", what,
-			A->row->name, gr_tensor_describe(t, is, sizeof(is)), (long long)dims[0],
+			gr_operator_name(A), gr_tensor_describe(t, is, sizeof(is)), (long long)dims[0],
 			(long long)dims[1], (long long)dims[2]);
 		return false;
 	}
 	if (dtype != GR_F32 && dtype != GR_F64) {
 		gr_error_set(GR_EDTYPE, "operator %s: %s is given %s, expected f32 or f64", what,
-			A->row->name, gr_tensor_describe(t, is, sizeof(is)));
+			gr_operator_name(A), gr_tensor_describe(t, is, sizeof(is)));
 		return false;
 	}
 	if (A->row->keyed && gr_tensor_dim(t, 0) != A->n) {
 		gr_error_set(GR_ESHAPE,
 			"operator %s: %s is given %s, but is bound to the keys of %lld images", what,
-			A->row->name, gr_tensor_describe(t, is, sizeof(is)), (long long)A->n);
+			gr_operator_name(A), gr_tensor_describe(t, is, sizeof(is)), (long long)A->n);
 		return false;
 	}
 	return true;
@@ -234,28 +155,40 @@ gr_tensor *gr_operator_apply(const gr_operator *A, gr_tensor *x)
 	return fits(A, x, A ? A->in : NULL, "apply") ? A->row->apply(A, x) : NULL;
 }
 
+gr_tensor *gr__operator_transpose(const gr_operator *A, gr_tensor *y)
+{
+	int64_t dims[] = {gr_tensor_dim(y, 0), A->in[0], A->in[1], A->in[2]};
+	bool recording = gr_set_recording(true);
+	gr_tensor *x = gr_watch(gr_zeros(gr_tensor_dtype(y), 4, dims));
+	gr_tensor *grad = NULL;
+	gr_status status = gr_grad(&grad, A->row->apply(A, x), 1, &x,
+		GR_OPTS(gr_grad_opts, .cotangent = y, .create_graph = recording && gr_is_tracked(y)));
+	gr_set_recording(recording);
+	return status ? NULL : grad;
+}
+
 gr_tensor *gr_operator_adjoint(const gr_operator *A, gr_tensor *y)
 {
 	if (!fits(A, y, A ? A->out : NULL, "adjoint"))
 		return NULL;
-	if (A->row->nonlinear) {
+	if (A->nonlinear) {
 		gr_error_set(GR_EUNSUPPORTED,
 			"operator adjoint: %s is not linear; hint: gr_grad() gives the adjoint of its "
 			"derivative",
-			A->row->name);
+			gr_operator_name(A));
 		return NULL;
 	}
-	return A->row->adjoint(A, y);
+	return A->row->adjoint ? A->row->adjoint(A, y) : gr__operator_transpose(A, y);
 }
 
 const char *gr_operator_name(const gr_operator *A)
 {
-	return A ? A->row->name : NULL;
+	return !A ? NULL : A->name ? A->name : A->row->name;
 }
 
 bool gr_is_linear_operator(const gr_operator *A)
 {
-	return A && !A->row->nonlinear;
+	return A && !A->nonlinear;
 }
 
 const int64_t *gr_operator_in_dims(const gr_operator *A)
@@ -308,7 +241,7 @@ gr_status gr_operator_export(const gr_operator *A, gr_archive *archive)
 {
 	if (!A || !archive)
 		return gr_error_set(GR_EARG, "operator export: the %s is NULL", A ? "archive" : "operator");
-	gr_status status = gr_archive_set_meta(archive, "operator", A->row->name);
+	gr_status status = gr_archive_set_meta(archive, "operator", gr_operator_name(A));
 	for (int i = 0; i < A->parts && !status; i++)
 		status = gr_archive_add(archive, A->part_name[i], A->part[i].f64);
 	return status;

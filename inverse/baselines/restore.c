@@ -32,7 +32,7 @@ typedef enum baseline_kind {
 
 static baseline_kind kind_of(const gr_operator *A)
 {
-	if (A->row->masking)
+	if (A->row->multiplies)
 		return HARMONIC;
 	return A->factor > 0 ? BICUBIC : WIENER;
 }

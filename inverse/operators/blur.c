@@ -72,14 +72,17 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 }
 
 static const gr_operator_option options[] = {
-	{"taps", offsetof(gr_operator_opts, taps), false, false},
-	{"sigma", offsetof(gr_operator_opts, blur_sigma), true, false},
-	{NULL, 0, false, false},
+	{"taps", offsetof(gr_operator_opts, taps), GR_OPTION_COUNT, NULL},
+	{"sigma", offsetof(gr_operator_opts, blur_sigma), GR_OPTION_REAL, NULL},
+	{NULL, 0, GR_OPTION_COUNT, NULL},
 };
+
+static const char *const examples[] = {"blur_gauss", "blur_gauss:taps=21,sigma=3", NULL};
 
 const gr_operator_row gr__operator_blur_gauss = {
 	.name = "blur_gauss",
 	.help = "Gaussian blur, reflecting edges; taps=<9>, sigma=<1.5 pixels>",
+	.examples = examples,
 	.options = options,
 	.build = build,
 	.apply = apply,

@@ -15,9 +15,12 @@ static gr_tensor *apply(const gr_operator *A, gr_tensor *x)
 	return gr_mul_s(x, 1.0);
 }
 
+static const char *const examples[] = {"identity", NULL};
+
 const gr_operator_row gr__operator_identity = {
 	.name = "identity",
 	.help = "the image itself",
+	.examples = examples,
 	.build = build,
 	.apply = apply,
 	.adjoint = apply,

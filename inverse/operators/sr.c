@@ -63,22 +63,29 @@ static gr_status build_mean(gr_operator *A, const gr_operator_opts *opts)
 }
 
 static const gr_operator_option options[] = {
-	{"factor", offsetof(gr_operator_opts, factor), false, false},
-	{NULL, 0, false, false},
+	{"factor", offsetof(gr_operator_opts, factor), GR_OPTION_COUNT, NULL},
+	{NULL, 0, GR_OPTION_COUNT, NULL},
 };
+
+static const char *const bicubic_examples[] = {"sr_bicubic", "sr_bicubic:factor=2",
+	"sr_bicubic:factor=1", NULL};
 
 const gr_operator_row gr__operator_sr_bicubic = {
 	.name = "sr_bicubic",
 	.help = "reduced by antialiased bicubic; factor=<4>",
+	.examples = bicubic_examples,
 	.options = options,
 	.build = build_bicubic,
 	.apply = apply,
 	.adjoint = adjoint,
 };
 
+static const char *const mean_examples[] = {"sr_mean", "sr_mean:factor=3", NULL};
+
 const gr_operator_row gr__operator_sr_mean = {
 	.name = "sr_mean",
 	.help = "reduced to block means; factor=<4>",
+	.examples = mean_examples,
 	.options = options,
 	.build = build_mean,
 	.apply = apply,

@@ -22,22 +22,32 @@ extern "C" {
 
 typedef struct gr_operator gr_operator;
 
+typedef enum gr_side {
+	GR_SIDE_LEFT = 0,
+	GR_SIDE_RIGHT = 1,
+	GR_SIDE_TOP = 2,
+	GR_SIDE_BOTTOM = 3,
+} gr_side;
+
 typedef struct gr_operator_opts {
 	size_t size;
 	int64_t channels, height, width; /* of the images; default 3, 32, 32 */
 	int64_t n;                       /* images of the batch that `keys` holds, 0 for no keys */
 	const gr_key *keys;              /* n measurement keys; copied */
-	/* inpaint_box */
+	/* inpaint_box, inpaint_box_random */
 	int64_t box;       /* side of the square hole; default half of each side of the image */
 	bool placed;       /* put it at top, left instead of the centre */
 	int64_t top, left; /* its first row and column, when placed */
-	/* inpaint_random */
-	double missing; /* fraction of the pixels that is not measured; default 0.7 */
+	/* inpaint_random, inpaint_free */
+	double missing; /* fraction of the pixels that is not measured; default 0.7, 0.3 */
 	/* sr_bicubic, sr_mean */
 	int64_t factor; /* default 4 */
 	/* blur_gauss */
 	int64_t taps;      /* odd; default 9 */
 	double blur_sigma; /* standard deviation of the kernel in pixels; default 1.5 */
+	const char *path;  /* inpaint_file: a PNG or .npy of the image's size; no default */
+	gr_side side;      /* inpaint_half: the half that is missing */
+	int64_t margin;    /* inpaint_box_random: least distance from the edges; default 1/16 side */
 } gr_operator_opts;
 
 /*
@@ -53,6 +63,37 @@ GR_API void gr_operator_free(gr_operator *A);
 GR_API int gr_operator_count(void);
 GR_API const char *gr_operator_list_name(int i);
 GR_API const char *gr_operator_list_help(int i);
+/* Specs of row i that the self-tests go through: k = 0, 1, ... until NULL. */
+GR_API const char *gr_operator_list_example(int i, int k);
+
+/*
+ * An operator of a user's own: `apply` writes A x in differentiable ops, x [N,C,H,W] in f32 or f64
+ * -> [N,C',H',W'], without mixing images of the batch. Its adjoint is the gradient of <A x, y>
+ * unless `adjoint` is given. `apply` is called once here, for the sizes of its result. Owns self if
+ * opts->free is set, also on failure. NULL: GR_EARG, GR_ESHAPE, and what apply records.
+ */
+typedef gr_tensor *(*gr_operator_fn)(void *self, gr_tensor *x);
+
+typedef struct gr_operator_user_opts {
+	size_t size;
+	int64_t channels, height, width; /* of the images; default 3, 32, 32 */
+	bool nonlinear;
+	gr_operator_fn adjoint; /* A^T y, y [N,C',H',W'] -> [N,C,H,W] */
+	void (*free)(void *self);
+	int64_t n; /* keys, as in gr_operator_opts; gr_measure() needs them */
+	const gr_key *keys;
+} gr_operator_user_opts;
+
+GR_API gr_operator *gr_operator_user(const char *name, gr_operator_fn apply, void *self,
+	const gr_operator_user_opts *opts);
+
+/*
+ * Whether A keeps what every operator promises, at random images of its size. Linear: A(ax + by) =
+ * a Ax + b Ay, <Ax, y> = <x, A^T y> to 1e-12 in f64 and 1e-5 in f32, the adjoint differentiable
+ * with derivative A. Nonlinear: its gradient against a central difference. All: no image of a batch
+ * sees another, to the bit. GR_ENUMERIC names the promise that is broken, and by how much.
+ */
+GR_API GR_MUST_USE gr_status gr_operator_check(const gr_operator *A, gr_key key);
 
 /* A x: x [N,C,H,W] in f32 or f64 -> [N,C',H',W']. For operators that draw a mask per image N is
  * the number of keys. */
