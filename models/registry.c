@@ -253,6 +253,15 @@ gr_status gr_model_grad_params(const gr_model *m, const gr_archive *in, gr_tenso
 	return status;
 }
 
+bool gr_model_has_gradient(const gr_model *m, const gr_archive *in)
+{
+	const model_pass *p = m->arch->passes;
+	bool has = false;
+	for (int i = 0; i < MODEL_PASSES_MAX && p[i].x != NULL; i++)
+		has = has || (p[i].r != NULL && gr_archive_find(in, p[i].x) != NULL);
+	return has;
+}
+
 bool gr_model_set_recompute(gr_model *m, bool on)
 {
 	if (m == NULL || m->arch->set_recompute == NULL)

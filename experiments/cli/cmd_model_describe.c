@@ -24,6 +24,7 @@ typedef struct evaluation {
 	const char *name;
 	bool to_input, to_params, recompute;
 	const description *d;
+	bool has_gradient; /* in what the example brings */
 	uint64_t peak;
 	double seconds;
 } evaluation;
@@ -61,13 +62,14 @@ static gr_status add_cotangents(gr_archive *in, const gr_archive *from)
 }
 
 /* The shapes of the outputs are those of a first evaluation, which is not counted. */
-static gr_status prepare(gr_model *m, const evaluation *e, gr_archive *in)
+static gr_status prepare(gr_model *m, evaluation *e, gr_archive *in)
 {
 	gr_status status = gr_module_set_trainable(gr_model_module(m), false);
 	if (status == GR_OK)
 		status = gr_module_init(gr_model_module(m), gr_key_seed(0));
 	if (status == GR_OK)
 		status = gr_model_example(m, e->d->height, e->d->width, gr_key_seed(1), in);
+	e->has_gradient = gr_model_has_gradient(m, in);
 	gr_archive *first = gr_archive_new();
 	if (status == GR_OK)
 		status = first == NULL ? gr_error_code() : GR_OK;
@@ -120,7 +122,13 @@ static gr_status build_and_evaluate(void *ctx)
 
 static const double mib = 1048576.0;
 
-static gr_status print_row(const evaluation *kind, const description *d, double *forward_flops)
+/* What a network can do; the first row tells whether there are gradients. */
+typedef struct abilities {
+	bool recompute, gradient;
+} abilities;
+
+static gr_status print_row(const evaluation *kind, const description *d, abilities *can,
+	double *forward_flops)
 {
 	evaluation dry = *kind, real = *kind;
 	gr_cost cost;
@@ -128,6 +136,7 @@ static gr_status print_row(const evaluation *kind, const description *d, double 
 	gr_status status = gr_estimate(&cost, build_and_evaluate, &dry);
 	if (status != GR_OK)
 		return status;
+	can->gradient = dry.has_gradient;
 	/* A gradient's run holds the first evaluation too. */
 	const double flops = *forward_flops == 0.0 ? cost.flops : cost.flops - *forward_flops;
 	if (*forward_flops == 0.0)
@@ -143,7 +152,7 @@ static gr_status print_row(const evaluation *kind, const description *d, double 
 	return status;
 }
 
-static gr_status print_table(const description *d, bool can_recompute)
+static gr_status print_table(const description *d, abilities *can)
 {
 	double forward_flops = 0.0;
 	gr_status status = GR_OK;
@@ -152,8 +161,9 @@ static gr_status print_table(const description *d, bool can_recompute)
 		(long long)d->height, (long long)d->width, d->run ? " MiB measured | seconds |" : "",
 		d->run ? "---|---|" : "");
 	for (size_t i = 0; i < sizeof evaluations / sizeof *evaluations && status == GR_OK; i++) {
-		if (can_recompute || !evaluations[i].recompute)
-			status = print_row(&evaluations[i], d, &forward_flops);
+		const evaluation *e = &evaluations[i];
+		if ((can->recompute || !e->recompute) && (can->gradient || !(e->to_input || e->to_params)))
+			status = print_row(e, d, can, &forward_flops);
 	}
 	return status;
 }
@@ -169,7 +179,7 @@ static gr_status describe(const char *word, description *d)
 	else
 		d->config = word;
 	gr_status status = gr__model_open(&m, d->arch, d->config);
-	bool can_recompute = false;
+	abilities can = {false, false};
 	if (status == GR_OK) {
 		const gr_module *root = gr_model_module(m);
 		const double numbers = (double)gr_module_size(root);
@@ -177,10 +187,10 @@ static gr_status describe(const char *word, description *d)
 			(long long)gr_module_size(root), (long long)gr_module_param_count(root));
 		printf("weights: %.1f MiB in f32, %.1f MiB in f16\n", 4.0 * numbers / mib,
 			2.0 * numbers / mib);
-		can_recompute = gr_model_set_recompute(m, false);
+		can = (abilities){gr_model_set_recompute(m, false), false};
 	}
 	gr_model_free(m);
-	return status == GR_OK && d->height > 0 ? print_table(d, can_recompute) : status;
+	return status == GR_OK && d->height > 0 ? print_table(d, &can) : status;
 }
 
 int gr_cmd_model_describe(int argc, char **argv)

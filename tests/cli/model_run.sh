@@ -28,6 +28,7 @@ foreseen() { # arch size config
 	awk -F'|' '/^\| (forward|to the)/ { rows++; if ($4 < 0.9 * $5 || $4 > 1.1 * $5 || $3 <= 0) bad = 1 }
 		END { exit bad || rows < 3 }' "$work/out" || complain "$1: foreseen and measured: $(cat "$work/out")"
 }
+expect 0 'forward' "$GRADUS" model describe clip_text --size 8x8 # no gradient in token ids
 foreseen taesd 64x64 '{"width": 16}'
 foreseen dinov2 112x112 '{"img_size": 112, "patch_size": 14, "embed_dim": 96, "depth": 3, "num_heads": 3, "init_values": 1.0}'
 foreseen adm 64x64 '{"image_size": 64, "in_channels": 3, "model_channels": 32, "out_channels": 6,

@@ -48,6 +48,8 @@ GR_API GR_MUST_USE gr_status gr_model_run(const gr_model *m, const gr_archive *i
  * gr_module_param(module, i), NULL where it is frozen. GR_EARG without a cotangent. */
 GR_API GR_MUST_USE gr_status gr_model_grad_params(const gr_model *m, const gr_archive *in,
 	gr_tensor **grads);
+/* Whether an input is there that gradients can be taken in: an index is none. */
+GR_API bool gr_model_has_gradient(const gr_model *m, const gr_archive *in);
 /* Memory for time, where the network can (gradus/recompute.h); false where it cannot. */
 GR_API bool gr_model_set_recompute(gr_model *m, bool on);
 /* Add inputs of one sample for images (for networks on latents, latents) of this size, drawn by the
