@@ -29,7 +29,7 @@
 #define BACK_CHANNELS 16
 /* Parts of the chunks that are summed apart, each by one thread; floats of their accumulators. */
 #define MAX_PARTS 8
-#define PART_LIMIT ((int64_t)1 << 20)
+#define PART_LIMIT ((int64_t)3 << 19)
 /* Fewer tiles than this are not worth the accumulator, four times the size of the gradient. */
 #define TILES_WANTED 16
 
@@ -178,11 +178,13 @@ static void part_task(int64_t part, void *ctx)
 	gr__slots_give(&run->slots, lines);
 }
 
-static void transform_task(int64_t task, void *ctx)
+/* Sixteen channels, all rows of the chunk. */
+static void transform_task(int64_t block, void *ctx)
 {
 	const wgrad_chunk *h = ctx;
 	float *lines = gr__slots_take(&h->run->slots);
-	transform(h, task, lines);
+	for (int64_t row = 0; row < h->rows; row++)
+		transform(h, block * h->rows + row, lines);
 	gr__slots_give(&h->run->slots, lines);
 }
 
@@ -198,7 +200,7 @@ static void run_chunks(wgrad_run *run, float *m, float *v)
 	for (int64_t row0 = 0; row0 < run->rows; row0 += run->most) {
 		set_chunk(&h, row0, run->rows);
 		h.add = row0 > 0;
-		gr__par_for(transforms(&h), transform_task, &h);
+		gr__par_for(run->k_blocks + run->c_blocks, transform_task, &h);
 		gr__par_for(products(run), product_task, &h);
 	}
 }
@@ -228,7 +230,7 @@ static void run_single(wgrad_run *run, float *m, float *v)
 {
 	wgrad_chunk h = {.run = run, .m = m, .v = v};
 	set_chunk(&h, 0, run->rows);
-	gr__par_for(transforms(&h), transform_task, &h);
+	gr__par_for(run->k_blocks + run->c_blocks, transform_task, &h);
 	gr__par_for(ceil_div(run->g->k, BACK_CHANNELS), back_task, &h);
 }
 
