@@ -27,7 +27,7 @@ Test(module_explain, parameters_bear_their_names)
 	fclose(out);
 	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
 	cr_assert_not_null(strstr(text, "permute(x=first.weight)"), "%s", text);
-	cr_assert_not_null(strstr(text, "b=first.bias)"), "%s", text);
+	cr_assert_not_null(strstr(text, "c=first.bias)"), "%s", text);
 	cr_assert_not_null(strstr(text, "-> dfirst.bias f32 [3]"), "%s", text);
 	free(text);
 	gr_explain_end();
