@@ -57,10 +57,20 @@ static gr_operator *operator_for(const job *j, int64_t begin, int64_t end, int64
 	return A;
 }
 
-/* y as an image of the prior's size: repeated pixels for small measurements. */
+/* y as an image of the prior's size: repeated pixels for small measurements, the middle of larger
+ * ones, A^T y for those that are no images. */
 static gr_tensor *shown(const gr_operator *A, gr_tensor *y)
 {
-	int64_t factor = gr_operator_in_dims(A)[1] / gr_operator_out_dims(A)[1];
+	const int64_t *in = gr_operator_in_dims(A), *out = gr_operator_out_dims(A);
+	int64_t factor = in[1] / out[1];
+	bool reduced = factor >= 1 && (out[2] == in[2] / factor || out[2] * factor >= in[2]);
+	if (out[0] == in[0] && out[1] >= in[1] && out[2] >= in[2]) {
+		int64_t top = (out[1] - in[1]) / 2, left = (out[2] - in[2]) / 2;
+		return gr_contiguous(
+			gr_slice(gr_slice(y, 2, top, top + in[1], 1), 3, left, left + in[2], 1));
+	}
+	if (gr_is_linear_operator(A) && (out[0] != in[0] || out[1] == 1 || !reduced))
+		return gr_operator_adjoint(A, y);
 	gr_tensor *image = factor > 1 ? gr_upsample_nearest2d(y, factor) : y;
 	return gr_is_same_shape(image, y) ? gr_contiguous(image) : image;
 }

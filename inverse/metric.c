@@ -214,16 +214,25 @@ gr_status gr_ssim(double *out, const gr_tensor *x, const gr_tensor *reference,
 
 /* --- residual --- */
 
-/* r [N] root mean squares of the entries of `d` [N,C,H,W] where m [1 or N,1,H,W] is not 0. */
+/* Entry of a mask [1 or N, 1 or C, H, W] for channel c, pixel k of image i. */
+static double mask_at(const double *m, const int64_t *mask_dims, int64_t i, int64_t c, int64_t k)
+{
+	int64_t plane = mask_dims[2] * mask_dims[3];
+	int64_t image = mask_dims[0] == 1 ? 0 : i;
+	int64_t channel = mask_dims[1] == 1 ? 0 : c;
+	return m[(image * mask_dims[1] + channel) * plane + k];
+}
+
+/* r [N] root mean squares of the entries of `d` [N,C,H,W] where the mask m is not 0. */
 static void residuals(double *out, const double *d, const int64_t *dims, const double *m,
-	bool shared)
+	const int64_t *mask_dims)
 {
 	int64_t plane = dims[2] * dims[3];
 	for (int64_t i = 0; i < dims[0]; i++) {
 		double sum = 0.0;
 		int64_t count = 0;
 		for (int64_t k = 0; k < dims[1] * plane; k++) {
-			if (m && m[(shared ? 0 : i * plane) + k % plane] == 0.0)
+			if (m && mask_at(m, mask_dims, i, k / plane, k % plane) == 0.0)
 				continue;
 			double v = d[i * dims[1] * plane + k];
 			sum += v * v;
@@ -247,7 +256,7 @@ gr_status gr_residual_rms(double *out, const gr_operator *A, gr_tensor *x, gr_te
 		d = r ? values_of(r, false) : NULL;
 		m = d && support ? values_of(support, false) : NULL;
 		if (d && (m || !support))
-			residuals(out, d, gr_tensor_dims(y), m, support && gr_tensor_dim(support, 0) == 1);
+			residuals(out, d, gr_tensor_dims(y), m, support ? gr_tensor_dims(support) : NULL);
 		else
 			status = gr_error_code();
 	}

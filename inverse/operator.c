@@ -8,6 +8,7 @@
  */
 #include "operator_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gradus/ops.h"
@@ -41,6 +42,7 @@ gr_operator *gr__operator_alloc(const gr_operator_row *row, const gr_operator_op
 		return NULL;
 	A->row = row;
 	A->nonlinear = row->nonlinear;
+	A->masks = row->masking;
 	A->in[0] = opts->channels ? opts->channels : 3;
 	A->in[1] = opts->height ? opts->height : 32;
 	A->in[2] = opts->width ? opts->width : 32;
@@ -59,8 +61,14 @@ gr_operator *gr__operator_alloc(const gr_operator_row *row, const gr_operator_op
 	return NULL;
 }
 
-/* One spec without a '+'. */
-static gr_operator *make_one(const char *spec, const gr_operator_opts *opts)
+static void free_all(int n, gr_operator *const *parts)
+{
+	for (int i = 0; i < n; i++)
+		gr_operator_free(parts[i]);
+}
+
+/* One spec without a '+'; its draws are those of place `draws` in the whole. */
+static gr_operator *make_one(const char *spec, const gr_operator_opts *opts, int draws)
 {
 	gr_operator_opts o = *opts;
 	char path[GR_OPERATOR_PATH];
@@ -70,6 +78,7 @@ static gr_operator *make_one(const char *spec, const gr_operator_opts *opts)
 	gr_operator *A = gr__operator_alloc(row, &o);
 	if (!A)
 		return NULL;
+	A->draws = draws;
 	gr_scope_begin();
 	gr_status status = row->build(A, &o);
 	gr_status ended = gr_scope_end();
@@ -78,6 +87,43 @@ static gr_operator *make_one(const char *spec, const gr_operator_opts *opts)
 		return NULL;
 	}
 	return A;
+}
+
+/* What `between` joins in spec: each part has draws of its own. */
+static gr_operator *make_joined(const char *spec, const gr_operator_opts *opts, char between,
+	int draws)
+{
+	gr_operator *parts[GR_OPERATOR_MAX_MADE_OF];
+	const char stop[] = {between, '\0'};
+	gr_operator_opts o = *opts;
+	const char *at = spec;
+	for (int n = 0; n < GR_OPERATOR_MAX_MADE_OF; n++) {
+		char one[GR_OPERATOR_PATH];
+		size_t length = strcspn(at, stop);
+		int place = between == '&' ? n * GR_OPERATOR_MAX_MADE_OF : draws + n;
+		snprintf(one, sizeof(one), "%.*s", (int)length, at);
+		parts[n] = between == '&' ? make_joined(one, &o, '+', place) : make_one(one, &o, place);
+		at += length;
+		if (!parts[n]) {
+			free_all(n, parts);
+			return NULL;
+		}
+		if (*at == '\0' && n == 0)
+			return parts[0];
+		if (*at == '\0')
+			return between == '+' ? gr_operator_compose(n + 1, parts)
+								  : gr_operator_stack(n + 1, parts);
+		at++;
+		if (between == '+') {
+			o.channels = parts[n]->out[0];
+			o.height = parts[n]->out[1];
+			o.width = parts[n]->out[2];
+		}
+	}
+	free_all(GR_OPERATOR_MAX_MADE_OF, parts);
+	gr_error_set(GR_EARG, "operator: '%.80s' has more than %d parts", spec,
+		GR_OPERATOR_MAX_MADE_OF);
+	return NULL;
 }
 
 gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts)
@@ -89,7 +135,7 @@ gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts)
 		gr_error_set(GR_EARG, "operator: no spec given");
 		return NULL;
 	}
-	return make_one(spec, &o);
+	return make_joined(spec, &o, '&', 0);
 }
 
 void gr_operator_free(gr_operator *A)
@@ -115,7 +161,8 @@ gr_status gr__operator_add_part(gr_operator *A, const char *name, gr_tensor *val
 
 gr_key gr__operator_draw_key(const gr_operator *A, int64_t i)
 {
-	return gr_key_fold_name(gr_key_fold_name(A->keys[i], "operator"), A->row->name);
+	gr_key key = gr_key_fold_name(gr_key_fold_name(A->keys[i], "operator"), A->row->name);
+	return A->draws ? gr_key_fold(key, (uint64_t)A->draws) : key;
 }
 
 /* --- use --- */
@@ -217,7 +264,7 @@ gr_key gr_operator_key(const gr_operator *A, int64_t i)
 
 gr_tensor *gr_operator_support(const gr_operator *A, gr_dtype dtype)
 {
-	if (!A || !A->row->masking)
+	if (!A || !A->masks)
 		return NULL;
 	return gr_stop_gradient(gr__constant_get(&A->part[0], dtype));
 }
@@ -237,12 +284,26 @@ gr_tensor *gr_operator_part(const gr_operator *A, int i)
 	return i >= 0 && i < gr_operator_part_count(A) ? A->part[i].f64 : NULL;
 }
 
+/* Parts under prefix + name; those of what A is made of under "0.", "1.", ... */
+static gr_status export_parts(const gr_operator *A, gr_archive *archive, const char *prefix)
+{
+	gr_status status = GR_OK;
+	char name[128];
+	for (int i = 0; i < A->parts && !status; i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, A->part_name[i]);
+		status = gr_archive_add(archive, name, A->part[i].f64);
+	}
+	for (int i = 0; gr_operator_made_of(A, i) && !status; i++) {
+		snprintf(name, sizeof(name), "%s%d.", prefix, i);
+		status = export_parts(gr_operator_made_of(A, i), archive, name);
+	}
+	return status;
+}
+
 gr_status gr_operator_export(const gr_operator *A, gr_archive *archive)
 {
 	if (!A || !archive)
 		return gr_error_set(GR_EARG, "operator export: the %s is NULL", A ? "archive" : "operator");
 	gr_status status = gr_archive_set_meta(archive, "operator", gr_operator_name(A));
-	for (int i = 0; i < A->parts && !status; i++)
-		status = gr_archive_add(archive, A->part_name[i], A->part[i].f64);
-	return status;
+	return status ? status : export_parts(A, archive, "");
 }

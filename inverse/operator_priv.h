@@ -11,6 +11,7 @@
 
 #define GR_OPERATOR_MAX_PARTS 4
 
+#define GR_OPERATOR_MAX_MADE_OF 8
 #define GR_OPERATOR_PATH 4096
 
 typedef enum gr_option_kind {
@@ -48,7 +49,11 @@ struct gr_operator {
 	const gr_operator_row *row;
 	char *name; /* NULL: the row's */
 	bool nonlinear;
+	bool masks; /* part 0 is the support of y */
+	gr_boundary boundary;
+	double scale; /* of values, where the row says so */
 	int64_t in[3], out[3];
+	int draws;      /* apart from those of another operator of the same keys */
 	int64_t factor; /* of a reduction; 0 for operators that are none */
 	int64_t n;
 	gr_key *keys;
@@ -85,6 +90,14 @@ extern const gr_operator_row gr__operator_inpaint_free;
 extern const gr_operator_row gr__operator_inpaint_file;
 extern const gr_operator_row gr__operator_sr_bicubic;
 extern const gr_operator_row gr__operator_sr_mean;
+extern const gr_operator_row gr__operator_sr_blur;
 extern const gr_operator_row gr__operator_blur_gauss;
+extern const gr_operator_row gr__operator_blur_motion;
+extern const gr_operator_row gr__operator_colour;
+extern const gr_operator_row gr__operator_cs_hadamard;
+extern const gr_operator_row gr__operator_fourier;
+extern const gr_operator_row gr__operator_phase;
+extern const gr_operator_row gr__operator_hdr;
+extern const gr_operator_row gr__operator_pde_sparse;
 
 #endif

@@ -18,7 +18,15 @@ static const gr_operator_row *const table[] = {
 	&gr__operator_inpaint_file,
 	&gr__operator_sr_bicubic,
 	&gr__operator_sr_mean,
+	&gr__operator_sr_blur,
 	&gr__operator_blur_gauss,
+	&gr__operator_blur_motion,
+	&gr__operator_colour,
+	&gr__operator_cs_hadamard,
+	&gr__operator_fourier,
+	&gr__operator_phase,
+	&gr__operator_hdr,
+	&gr__operator_pde_sparse,
 	&gr__operator_identity,
 };
 

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "gradus/operator.h"
 #include "gradus/ops.h"
 
 /* R_h x R_w^T, x [...,H,W], R_h [H',H], R_w [W',W] -> [...,H',W']. */
@@ -17,6 +18,13 @@ gr_tensor *gr__separable_adjoint(gr_tensor *rows, gr_tensor *columns, gr_tensor 
 /* Where index i of a line of n pixels falls, mirrored about the centres of the edge pixels
  * (3 2 | 1 2 3 | 2 1). */
 int64_t gr__separable_reflect(int64_t i, int64_t n);
+
+/* The same by `boundary`; -1 for what is zero beyond the edges. */
+int64_t gr__blur_index(int64_t i, int64_t n, gr_boundary boundary);
+/* f64 [taps]: a Gaussian of `sigma` pixels around the middle tap, of sum 1. */
+gr_tensor *gr__blur_gauss(int64_t taps, double sigma);
+/* f64 [n, n]: correlation with the kernel [taps], taps odd. */
+gr_tensor *gr__blur_matrix(int64_t n, const gr_tensor *kernel, gr_boundary boundary);
 
 /* f64 [ceil(n/f), n]: Keys bicubic (a = -1/2) widened by f, symmetric boundary, rows sum to 1. */
 gr_tensor *gr__separable_bicubic_down(int64_t n, int64_t f);

@@ -1,10 +1,12 @@
 /*
- * Which baseline goes with which operator, and the three of them (see gradus/baseline.h). All work
+ * Which baseline goes with which operator, and the four of them (see gradus/baseline.h). All work
  * in double and hand back y's type.
  *
  * Harmonic fill: with m the mask and L = D^T D the graph Laplacian of the image (no neighbour
  * beyond the edge), the missing part u = (1-m) u solves (1-m) L u = -(1-m) L (m y). A region
  * that touches no measured pixel stays 0.
+ *
+ * Grey: what is not linear has no baseline but the image 0.
  *
  * Wiener: min |y - A x|^2 / sigma^2 + |D x|^2 / tau^2 has the normal equations
  *     (A^T A + lambda L) x = A^T y,  lambda = sigma^2 / tau^2.
@@ -28,10 +30,13 @@ typedef enum baseline_kind {
 	HARMONIC,
 	BICUBIC,
 	WIENER,
+	GREY,
 } baseline_kind;
 
 static baseline_kind kind_of(const gr_operator *A)
 {
+	if (A->nonlinear)
+		return GREY;
 	if (A->row->multiplies)
 		return HARMONIC;
 	return A->factor > 0 ? BICUBIC : WIENER;
@@ -39,7 +44,7 @@ static baseline_kind kind_of(const gr_operator *A)
 
 const char *gr_baseline_name(const gr_operator *A)
 {
-	static const char *const names[] = {"harmonic", "bicubic", "wiener"};
+	static const char *const names[] = {"harmonic", "bicubic", "wiener", "grey"};
 	return A ? names[kind_of(A)] : NULL;
 }
 
@@ -109,6 +114,7 @@ static gr_tensor *restore(const gr_operator *A, gr_tensor *y, double sigma)
 	case HARMONIC: return harmonic(&s, y);
 	case BICUBIC: return bicubic(&s, y);
 	case WIENER: return wiener(&s, y, sigma);
+	case GREY: return gr_zeros(GR_F64, GR_DIMS(gr_tensor_dim(y, 0), in[0], in[1], in[2]));
 	}
 	return NULL;
 }
@@ -119,10 +125,6 @@ gr_tensor *gr_baseline_restore(const gr_operator *A, gr_tensor *y, double sigma)
 	char is[96];
 	if (!A || !y)
 		return NULL;
-	if (!gr_is_linear_operator(A)) {
-		gr_error_set(GR_EUNSUPPORTED, "baseline: %s is not linear", gr_operator_name(A));
-		return NULL;
-	}
 	if (!(sigma >= 0.0) || gr_tensor_ndim(y) != 4 ||
 		memcmp(gr_tensor_dims(y) + 1, dims, 3 * sizeof(*dims)) != 0) {
 		gr_error_set(GR_ESHAPE, "baseline: y is %s, expected [N,%lld,%lld,%lld]; sigma is %g",

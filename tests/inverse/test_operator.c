@@ -61,6 +61,11 @@ Test(operator, adjoint)
 		for (int k = 0; k < COUNT(shapes); k++) {
 			gr_scope_begin();
 			gr_operator *A = make(specs[s], shapes[k]);
+			if (!gr_is_linear_operator(A)) { /* self_test goes through these */
+				gr_operator_free(A);
+				gr_scope_end();
+				continue;
+			}
 			double wide = adjoint_error(A, GR_F64, shapes[k]);
 			double narrow = adjoint_error(A, GR_F32, shapes[k]);
 			cr_expect(wide < 1e-12, "%s shape %d: %g", specs[s], k, wide);
@@ -89,13 +94,18 @@ Test(operator, linear)
 		for (int k = 0; k < COUNT(shapes); k++) {
 			gr_scope_begin();
 			gr_operator *A = make(specs[s], shapes[k]);
+			if (!gr_is_linear_operator(A)) { /* self_test goes through these */
+				gr_operator_free(A);
+				gr_scope_end();
+				continue;
+			}
 			gr_tensor *a = nn_normal(1, GR_F64, 4, shapes[k]);
 			gr_tensor *b = nn_normal(2, GR_F64, 4, shapes[k]);
 			gr_tensor *together = gr_operator_apply(A, gr_axpby(a, 2.5, b, -0.75));
 			gr_tensor *apart =
 				gr_axpby(gr_operator_apply(A, a), 2.5, gr_operator_apply(A, b), -0.75);
 			cr_expect(nn_distance(together, apart) < 1e-13, "%s shape %d", specs[s], k);
-			cr_expect(gr_is_linear_operator(A));
+
 			gr_operator_free(A);
 			cr_assert_eq(gr_scope_end(), GR_OK, "%s", gr_error_message());
 		}
@@ -108,6 +118,11 @@ Test(operator, derivative)
 		const int64_t *shape = shapes[1 + s % 4];
 		gr_scope_begin();
 		gr_operator *A = make(specs[s], shape);
+		if (!gr_is_linear_operator(A)) { /* self_test goes through these */
+			gr_operator_free(A);
+			gr_scope_end();
+			continue;
+		}
 		gr_tensor *x = gr_watch(nn_normal(1, GR_F64, 4, shape));
 		gr_tensor *y = gr_watch(random_y(A, 2, GR_F64, shape[0]));
 		gr_tensor *grad;
@@ -153,8 +168,14 @@ Test(operator, support_is_where_something_is_measured)
 		gr_scope_begin();
 		gr_operator *A = make(specs[s], shape);
 		gr_tensor *support = gr_operator_support(A, GR_F64);
-		cr_expect_eq(support != NULL, strncmp(specs[s], "inpaint", 7) == 0, "%s", specs[s]);
+		bool inpaints = strncmp(specs[s], "inpaint", 7) == 0;
+		bool others = strncmp(specs[s], "fourier", 7) == 0 || strncmp(specs[s], "pde", 3) == 0;
+		cr_expect_eq(support != NULL, inpaints || others, "%s", specs[s]);
 		if (support) {
+			gr_tensor *y = gr_operator_apply(A, nn_normal(1, GR_F64, 4, shape));
+			cr_expect(nn_same_bits(gr_mul(y, support), y), "%s", specs[s]);
+		}
+		if (inpaints) {
 			gr_tensor *y = gr_operator_apply(A, gr_full(GR_F64, 4, shape, 1.0));
 			cr_expect(nn_distance(gr_mul(y, support), y) == 0.0);
 			cr_expect_eq(dot(y, y),

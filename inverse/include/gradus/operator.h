@@ -29,6 +29,24 @@ typedef enum gr_side {
 	GR_SIDE_BOTTOM = 3,
 } gr_side;
 
+/* How a line goes on beyond its edges. */
+typedef enum gr_boundary {
+	GR_BOUNDARY_REFLECT = 0,  /* 3 2 | 1 2 3 | 2 1 */
+	GR_BOUNDARY_ZERO = 1,     /* 0 0 | 1 2 3 | 0 0 */
+	GR_BOUNDARY_CIRCULAR = 2, /* 2 3 | 1 2 3 | 1 2 */
+} gr_boundary;
+
+typedef enum gr_pattern {
+	GR_PATTERN_COLUMNS = 0,
+	GR_PATTERN_POINTS = 1,
+} gr_pattern;
+
+/* What a Fourier magnitude is taken of: images mapped to [0,1], or as they are. */
+typedef enum gr_range {
+	GR_RANGE_UNIT = 0,
+	GR_RANGE_SIGNED = 1,
+} gr_range;
+
 typedef struct gr_operator_opts {
 	size_t size;
 	int64_t channels, height, width; /* of the images; default 3, 32, 32 */
@@ -38,22 +56,31 @@ typedef struct gr_operator_opts {
 	int64_t box;       /* side of the square hole; default half of each side of the image */
 	bool placed;       /* put it at top, left instead of the centre */
 	int64_t top, left; /* its first row and column, when placed */
-	/* inpaint_random, inpaint_free */
-	double missing; /* fraction of the pixels that is not measured; default 0.7, 0.3 */
-	/* sr_bicubic, sr_mean */
+	/* inpaint_random, inpaint_free, pde_sparse */
+	double missing; /* fraction of the pixels that is not measured; default 0.7, 0.3, 0.97 */
+	/* sr_bicubic, sr_mean, sr_blur */
 	int64_t factor; /* default 4 */
-	/* blur_gauss */
-	int64_t taps;      /* odd; default 9 */
-	double blur_sigma; /* standard deviation of the kernel in pixels; default 1.5 */
-	const char *path;  /* inpaint_file: a PNG or .npy of the image's size; no default */
-	gr_side side;      /* inpaint_half: the half that is missing */
-	int64_t margin;    /* inpaint_box_random: least distance from the edges; default 1/16 side */
+	/* blur_gauss, sr_blur; taps also blur_motion */
+	int64_t taps;         /* odd; default 9 */
+	double blur_sigma;    /* standard deviation of the kernel in pixels; default 1.5 */
+	gr_boundary boundary; /* of blurs */
+	double intensity;     /* blur_motion: in (0,1]; default 0.5 */
+	int64_t seed;         /* of what all images share: motion kernel, rows, frequencies */
+	double ratio;         /* cs_hadamard, fourier: fraction that is measured; default 0.25 */
+	gr_pattern pattern;   /* fourier */
+	double oversampling;  /* phase; default 2 */
+	gr_range range;       /* phase */
+	double scale;         /* hdr; default 2 */
+	const char *path;     /* inpaint_file: a PNG or .npy of the image's size; no default */
+	gr_side side;         /* inpaint_half: the half that is missing */
+	int64_t margin;       /* inpaint_box_random: least distance from the edges; default 1/16 side */
 } gr_operator_opts;
 
 /*
  * The operator that `spec` names: a name of the table below, optionally with options that replace
- * those of `opts`, as "sr_bicubic" or "inpaint_box:box=8,top=0,left=4". NULL: GR_EARG (unknown
- * name or option, a value that does not fit the image, keys missing), GR_EMEM.
+ * those of `opts`, as "sr_bicubic" or "inpaint_box:box=8,top=0,left=4". "a+b" is b after a, "a&b"
+ * measures by a and by b ('+' binds stronger); same kinds draw apart. NULL: GR_EARG (unknown name
+ * or option, a value that does not fit the image, keys missing), GR_EMEM, errors of files.
  */
 GR_API gr_operator *gr_operator_new(const char *spec, const gr_operator_opts *opts);
 /* Accepts NULL. */
@@ -65,6 +92,19 @@ GR_API const char *gr_operator_list_name(int i);
 GR_API const char *gr_operator_list_help(int i);
 /* Specs of row i that the self-tests go through: k = 0, 1, ... until NULL. */
 GR_API const char *gr_operator_list_example(int i, int k);
+
+/*
+ * parts[n-1] ... parts[0] x; all measurements of one x, [N,1,1,m]. 2 to 8 parts, which become the
+ * new operator's own, also on failure; all are bound to the same number of keys. GR_EARG, GR_ESHAPE
+ * (they do not fit).
+ */
+GR_API gr_operator *gr_operator_compose(int n, gr_operator *const *parts);
+GR_API gr_operator *gr_operator_stack(int n, gr_operator *const *parts);
+/* Part i, borrowed; NULL beyond, and for operators that are not made of others. */
+GR_API const gr_operator *gr_operator_made_of(const gr_operator *A, int i);
+
+/* The kernel of blur_motion: f64 [taps,taps], sum 1; taps odd, intensity in (0,1]. */
+GR_API gr_tensor *gr_motion_kernel(gr_key key, int64_t taps, double intensity);
 
 /*
  * An operator of a user's own: `apply` writes A x in differentiable ops, x [N,C,H,W] in f32 or f64
@@ -112,8 +152,8 @@ GR_API int64_t gr_operator_batch(const gr_operator *A);
 GR_API gr_key gr_operator_key(const gr_operator *A, int64_t i);
 
 /*
- * Which entries of y are measured: 1 or 0, [1,1,H',W'] or [N,1,H',W'] of the given float type.
- * NULL, and no error, when all are (every operator but inpainting). Entries that are not measured
+ * Which entries of y are measured: 1 or 0, [1 or N,1 or C',H',W'] of the given float type. NULL,
+ * and no error, when all are (every operator without a mask). Entries that are not measured
  * are 0 in A x and carry no noise.
  */
 GR_API gr_tensor *gr_operator_support(const gr_operator *A, gr_dtype dtype);
