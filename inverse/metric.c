@@ -45,16 +45,17 @@ static gr_status check_pair(const char *what, const gr_tensor *x, const gr_tenso
 
 /* --- PSNR --- */
 
-/* Mean of (a - b)^2 over C planes of `plane` pixels, but for those where skip is not 0. */
+/* Mean of (a - b)^2 over C planes of `plane` pixels, but for those where skip, of one plane or of
+ * C (then `apart` is the plane), is not 0. */
 static double mean_square(const double *a, const double *b, int64_t C, int64_t plane,
-	const double *skip)
+	const double *skip, int64_t apart)
 {
 	double sum = 0.0;
 	int64_t count = 0;
 	for (int64_t c = 0; c < C; c++)
 		for (int64_t i = 0; i < plane; i++) {
 			double d = a[c * plane + i] - b[c * plane + i];
-			if (skip && skip[i] != 0.0)
+			if (skip && skip[c * apart + i] != 0.0)
 				continue;
 			sum += d * d;
 			count++;
@@ -75,9 +76,11 @@ gr_status gr_psnr(double *out, const gr_tensor *x, const gr_tensor *reference,
 	if (mask &&
 		(gr_tensor_ndim(mask) != 4 ||
 			(gr_tensor_dim(mask, 0) != N && gr_tensor_dim(mask, 0) != 1) ||
-			gr_tensor_size(mask) != gr_tensor_dim(mask, 0) * plane)) {
+			(gr_tensor_dim(mask, 1) != C && gr_tensor_dim(mask, 1) != 1) ||
+			gr_tensor_dim(mask, 2) != gr_tensor_dim(x, 2) ||
+			gr_tensor_dim(mask, 3) != gr_tensor_dim(x, 3))) {
 		char is[96];
-		return gr_error_set(GR_ESHAPE, "psnr: leave_out is %s, expected [1 or N,1,H,W]",
+		return gr_error_set(GR_ESHAPE, "psnr: leave_out is %s, expected [1 or N,1 or C,H,W]",
 			gr_tensor_describe(mask, is, sizeof(is)));
 	}
 	double *a = values_of(x, true);
@@ -87,9 +90,11 @@ gr_status gr_psnr(double *out, const gr_tensor *x, const gr_tensor *reference,
 	if (!ready)
 		status = gr_error_code();
 	bool shared = mask && gr_tensor_dim(mask, 0) == 1;
+	int64_t apart = mask && gr_tensor_dim(mask, 1) > 1 ? plane : 0;
+	int64_t image = apart > 0 ? C * plane : plane;
 	for (int64_t i = 0; ready && i < N; i++) {
-		const double *skip = m ? m + (shared ? 0 : i * plane) : NULL;
-		double mse = mean_square(a + i * C * plane, b + i * C * plane, C, plane, skip);
+		const double *skip = m ? m + (shared ? 0 : i * image) : NULL;
+		double mse = mean_square(a + i * C * plane, b + i * C * plane, C, plane, skip, apart);
 		out[i] = -10.0 * log10(mse);
 	}
 	gr_free(a);

@@ -59,7 +59,7 @@ static int parse(solve_flags *f, int argc, char **argv)
 static int print_operators(void)
 {
 	for (int i = 0; i < gr_operator_count(); i++)
-		printf("%-16s %s\n", gr_operator_list_name(i), gr_operator_list_help(i));
+		printf("%-18s %s\n", gr_operator_list_name(i), gr_operator_list_help(i));
 	return GR_EXIT_OK;
 }
 

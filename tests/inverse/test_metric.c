@@ -52,6 +52,24 @@ Test(metric, psnr_of_missing_pixels)
 	gr_operator_free(A);
 }
 
+/* A mask for each channel: off by 0.2 where it is not measured, and there alone. */
+Test(metric, masks_of_channels)
+{
+	double out[2];
+	gr_operator *A = gr_operator_new("pde_sparse:missing=0.5",
+		GR_OPTS(gr_operator_opts, .channels = 2, .n = 2, .keys = some_keys(1, 2)));
+	gr_tensor *mask = gr_operator_support(A, GR_F64);
+	gr_tensor *reference = gr_zeros(GR_F64, GR_DIMS(2, 2, 32, 32));
+	gr_tensor *x = gr_mul_s(gr_rsub_s(mask, 1.0), 0.2);
+	cr_assert_eq(gr_psnr(out, x, reference, GR_OPTS(gr_psnr_opts, .leave_out = mask)), GR_OK);
+	cr_expect(fabs(out[0] - 20.0) < 1e-10 && fabs(out[1] - 20.0) < 1e-10);
+	cr_assert_eq(gr_psnr(out, x, reference, NULL), GR_OK);
+	cr_expect(fabs(out[0] - 20.0 - 10.0 * log10(2.0)) < 1e-10);
+	cr_assert_eq(gr_residual_rms(out, A, gr_add_s(x, 0.3), gr_operator_apply(A, x)), GR_OK);
+	cr_expect(fabs(out[0] - 0.3) < 1e-12 && fabs(out[1] - 0.3) < 1e-12, "%g", out[0]);
+	gr_operator_free(A);
+}
+
 /* SSIM of one plane by its definition, weights in two dimensions. */
 static double naive_ssim(const gr_tensor *x, const gr_tensor *y, int64_t n, int64_t c)
 {

@@ -7,6 +7,7 @@
  *     other linear regularised least squares: min ||y - A x||^2 / sigma^2 + ||D x||^2 / tau^2, D the
  *                  differences of neighbouring pixels, tau = 0.15 (images in [-1,1]); the Wiener
  *                  filter of that smoothness prior
+ *     not linear   grey: the image 0
  */
 #ifndef GRADUS_BASELINE_H
 #define GRADUS_BASELINE_H
@@ -17,10 +18,10 @@
 extern "C" {
 #endif
 
-/* y [N,...] measured with noise sigma -> [N,C,H,W] in y's type. GR_EUNSUPPORTED when A is not
- * linear, GR_ENUMERIC when the linear solver does not converge. */
+/* y [N,...] measured with noise sigma -> [N,C,H,W] in y's type. GR_ENUMERIC when the
+ * linear solver does not converge. */
 GR_API gr_tensor *gr_baseline_restore(const gr_operator *A, gr_tensor *y, double sigma);
-/* "harmonic", "bicubic" or "wiener". */
+/* "harmonic", "bicubic", "wiener" or "grey". */
 GR_API const char *gr_baseline_name(const gr_operator *A);
 
 #ifdef __cplusplus

@@ -16,7 +16,8 @@ extern "C" {
 
 typedef struct gr_psnr_opts {
 	size_t size;
-	const gr_tensor *leave_out; /* [1 or N,1,H,W]: pixels where this is not 0 do not count. With
+	const gr_tensor
+		*leave_out; /* [1 or N,1 or C,H,W]: pixels where this is not 0 do not count. With
 	                             * gr_operator_support() of inpainting: the missing pixels alone */
 } gr_psnr_opts;
 

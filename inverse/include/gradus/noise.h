@@ -37,6 +37,26 @@ GR_API gr_tensor *gr_measure(const gr_operator *A, gr_tensor *x, double sigma);
 GR_API gr_tensor *gr_noise_log_likelihood(gr_tensor *y, gr_tensor *mean, double sigma,
 	gr_tensor *support);
 
+/*
+ * Other laws of noise: y given its mean A x. `level` is the standard deviation of Gaussian noise,
+ * the scale b of Laplace noise (standard deviation b sqrt 2), and of Poisson noise the counts of a
+ * white pixel, so that larger is cleaner; formulas in inverse/noise_law.c.
+ */
+typedef enum gr_noise_law {
+	GR_NOISE_GAUSS = 0,
+	GR_NOISE_LAPLACE = 1,
+	GR_NOISE_POISSON = 2,
+	GR_NOISE_NONE = 3,
+} gr_noise_law;
+
+/* mean [N,...] -> y [N,...], image i from keys[i], whatever the batch; n must be N. Not tracked. */
+GR_API gr_tensor *gr_noise_draw(gr_noise_law law, gr_tensor *mean, double level, int64_t n,
+	const gr_key *keys);
+/* log p(y | mean) of each image, [N], as gr_noise_log_likelihood(); differentiable in mean.
+ * GR_EUNSUPPORTED for GR_NOISE_NONE. */
+GR_API gr_tensor *gr_noise_log_density(gr_noise_law law, gr_tensor *y, gr_tensor *mean,
+	double level, gr_tensor *support);
+
 #ifdef __cplusplus
 }
 #endif
