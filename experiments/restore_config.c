@@ -116,3 +116,14 @@ gr_status gr__restore_config_read(gr_restore_config *c, const char *path)
 	gr_json_free(doc);
 	return gr_error_code();
 }
+
+void gr__restore_config_clear(gr_restore_config *c)
+{
+#define TEXT(member, name) \
+	gr_free((void *)(uintptr_t)c->member); \
+	c->member = NULL;
+#define SKIP(member, name)
+	FIELDS(TEXT, SKIP, SKIP)
+#undef TEXT
+#undef SKIP
+}

@@ -69,6 +69,29 @@ static int usage_error(const char *text)
 	return GR_EXIT_USAGE;
 }
 
+static int run(const solve_flags *f)
+{
+	gr_restored *r = NULL;
+	gr_status status = gr_error_code();
+	if (status == GR_OK && f->config.input == NULL)
+		return usage_error("--input is missing");
+	if (f->opts.output == NULL)
+		return usage_error("--output is missing");
+	if (status == GR_OK && f->threads > 0)
+		status = gr_set_threads((int)f->threads);
+	if (status == GR_OK)
+		status = gr__restore_run(&r, &f->config, &f->opts);
+	if (status != GR_OK) {
+		int code = gr__exit_report("solve", status);
+		return gr_interrupted() ? GR_EXIT_INTERRUPTED : code;
+	}
+	gr__restore_header(stdout);
+	gr__restore_rows(stdout, r, r->config.spec);
+	printf("\n%s/panel.png\n", f->opts.output);
+	gr__restored_free(r);
+	return GR_EXIT_OK;
+}
+
 int gr_cmd_solve(int argc, char **argv)
 {
 	solve_flags f = {0};
@@ -77,25 +100,11 @@ int gr_cmd_solve(int argc, char **argv)
 		return code;
 	if (f.list)
 		return print_operators();
-	gr_status status = GR_OK;
-	if (f.config_path != NULL)
-		status = gr__restore_config_read(&f.config, f.config_path);
-	if (status == GR_OK && f.config.input == NULL)
-		return usage_error("--input is missing");
-	if (f.opts.output == NULL)
-		return usage_error("--output is missing");
-	if (status == GR_OK && f.threads > 0)
-		status = gr_set_threads((int)f.threads);
-	gr_restored *r = NULL;
-	if (status == GR_OK)
-		status = gr__restore_run(&r, &f.config, &f.opts);
-	if (status != GR_OK) {
-		code = gr__exit_report("solve", status);
-		return gr_interrupted() ? GR_EXIT_INTERRUPTED : code;
-	}
-	gr__restore_header(stdout);
-	gr__restore_rows(stdout, r, r->config.spec);
-	printf("\n%s/panel.png\n", f.opts.output);
-	gr__restored_free(r);
-	return GR_EXIT_OK;
+	if (f.config_path == NULL)
+		return run(&f);
+	/* An error stays recorded; run() reports it after those of usage. */
+	(void)gr__restore_config_read(&f.config, f.config_path);
+	code = run(&f);
+	gr__restore_config_clear(&f.config);
+	return code;
 }

@@ -64,6 +64,8 @@ void gr__restored_free(gr_restored *r);
 /* config.json of these options, a gr_alloc() block; and back, strings in gr_alloc() blocks. */
 char *gr__restore_config_text(const gr_restore_config *c);
 gr_status gr__restore_config_read(gr_restore_config *c, const char *path);
+/* Frees the texts of a configuration that was read, also of one that failed. */
+void gr__restore_config_clear(gr_restore_config *c);
 
 /* restore_report.c: the files of a finished run, and the mean scores as Markdown rows. */
 gr_status gr__restore_report(const gr_restored *r, const char *folder);

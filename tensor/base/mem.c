@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "poison.h"
 #include "pool.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -58,12 +59,18 @@ static void *map_huge(size_t bytes)
 	return p;
 }
 
+/* Never under the sanitizer, whose search for leaks does not look into maps. */
+static bool is_mapped(size_t bytes)
+{
+	return bytes >= HUGE_PAGE && !GR_POISONING;
+}
+
 void *gr__mem_alloc(size_t bytes)
 {
 	if (bytes > SIZE_MAX / 2)
 		return NULL;
 	atomic_fetch_add(&system_allocs, 1);
-	if (bytes >= HUGE_PAGE)
+	if (is_mapped(bytes))
 		return map_huge(round_up(bytes, 4096));
 	void *p = aligned_alloc(64, round_up(bytes == 0 ? 1 : bytes, 64));
 	return p;
@@ -73,7 +80,7 @@ void gr__mem_free(void *p, size_t bytes)
 {
 	if (p == NULL)
 		return;
-	if (bytes >= HUGE_PAGE)
+	if (is_mapped(bytes))
 		munmap(p, round_up(bytes, 4096));
 	else
 		free(p);

@@ -128,6 +128,8 @@ Test(failure, a_training_step_happens_whole_or_not_at_all)
 		cr_assert_eq(train_attempt(&calm), GR_OK);
 	for (int64_t i = 0; i < 2 * calm.count; i++)
 		cr_assert(same_values(value_of(&calm, i), value_of(&swept, i)), "value %d", (int)i);
+	gr_free(swept.values);
+	gr_free(calm.values);
 	train_steps_free(&swept.w);
 	train_steps_free(&calm.w);
 }

@@ -33,14 +33,6 @@ static gr_status read_back(gr_restore_config *out, const char *text)
 	return status;
 }
 
-/* The strings that reading allocated. */
-static void clear(gr_restore_config *c)
-{
-	const char *strings[] = {c->prior, c->spec, c->solver, c->input};
-	for (size_t i = 0; i < 4; i++)
-		gr_free((void *)(uintptr_t)strings[i]);
-}
-
 Test(restore_config, survives_its_file)
 {
 	char *text = gr__restore_config_text(&config);
@@ -51,7 +43,7 @@ Test(restore_config, survives_its_file)
 	cr_assert_eq(back.scale, config.scale, "to the last bit");
 	cr_assert_str_eq(back.input, config.input);
 	cr_assert_eq(back.seed, -5);
-	clear(&back);
+	gr__restore_config_clear(&back);
 	gr_free(text);
 	gr_free(again);
 }
@@ -71,7 +63,7 @@ Test(restore_config, unknown_missing_and_mistyped_fields_are_errors)
 		cr_assert_eq(read_back(&back, bad), GR_EFORMAT, "%s", wrong[i][1]);
 		cr_assert_not_null(strstr(gr_error_message(), "config.json"));
 		gr_error_clear();
-		clear(&back);
+		gr__restore_config_clear(&back);
 	}
 	gr_free(text);
 	gr_restore_config back = {0};
