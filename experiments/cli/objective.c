@@ -5,6 +5,7 @@
 
 static const objective *const objectives[] = {
 	&gr__objective_unet,
+	&gr__objective_vae,
 };
 
 #define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))

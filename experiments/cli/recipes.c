@@ -13,6 +13,9 @@ static const recipe recipes[] = {
 	{"fashion", "garments, 1x32x32 pixels: U-Net that predicts v",
 		"unet --data fashion --flip --prediction v --epochs 30 --batch 64 --lr 4e-4 --warmup 300 "
 		"--lr-decay cosine --ema 0.9995 --precision bf16 --seed 1"},
+	{"fashion-vae", "garments, 1x32x32 to latents 4x8x8 and back: KL autoencoder",
+		"vae --data fashion --flip --epochs 8 --batch 32 --lr 1e-3 --warmup 300 --lr-decay cosine "
+		"--ema 0.999 --precision bf16 --seed 1"},
 };
 
 #define NRECIPES ((int)(sizeof(recipes) / sizeof(recipes[0])))
