@@ -6,6 +6,7 @@
 static const objective *const objectives[] = {
 	&gr__objective_unet,
 	&gr__objective_vae,
+	&gr__objective_dino,
 };
 
 #define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))

@@ -16,6 +16,9 @@ static const recipe recipes[] = {
 	{"fashion-vae", "garments, 1x32x32 to latents 4x8x8 and back: KL autoencoder",
 		"vae --data fashion --flip --epochs 8 --batch 32 --lr 1e-3 --warmup 300 --lr-decay cosine "
 		"--ema 0.999 --precision bf16 --seed 1"},
+	{"fashion-vit", "garments, 64 tokens of 96 features and a class token: DINO",
+		"dino --data fashion --epochs 10 --batch 64 --lr 1e-3 --warmup 500 --lr-decay cosine "
+		"--ema 0.996 --weight-decay 0.05 --clip 3 --seed 1"},
 };
 
 #define NRECIPES ((int)(sizeof(recipes) / sizeof(recipes[0])))

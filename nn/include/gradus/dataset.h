@@ -85,6 +85,21 @@ GR_API void gr_loader_free(gr_loader *l);
 /* Images of a step, f32 [batch,C,H,W]; labels, unless NULL, receives i64 [batch]. */
 GR_API gr_tensor *gr_loader_batch(gr_loader *l, int64_t step, gr_tensor **labels);
 
+typedef struct gr_crop_opts {
+	size_t size;
+	int64_t side;      /* of the crops; required */
+	double area_least; /* share of the image that a crop covers, uniform in least..most, */
+	double area_most;  /* in (0,1]; default 1 and 1 */
+	double aspect;     /* width : height log-uniform in 1/aspect..aspect; default 4/3 */
+	bool flip;         /* mirror half of the crops */
+	double jitter;     /* j in [0,1): values v in 0..1 become min(1, a v^g), a uniform in
+	                    * 1-j..1+j, log g in -j..j; default 0, none */
+} gr_crop_opts;
+
+/* One random resized crop of every image, bilinear: that of image i is a function of keys[i] alone.
+ * x f32 [N,C,H,W] -> [N,C,side,side]; GR_EARG, GR_EDTYPE. No gradient. */
+GR_API gr_tensor *gr_random_crops(const gr_tensor *x, const gr_key *keys, const gr_crop_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

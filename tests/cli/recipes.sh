@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Every recipe of gradus train, on a small data set: two threads, killed (kill -9) and resumed, leave
+# the files of one thread left alone, byte for byte.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# 64 grey images of 32 x 32, bytes 0..255: a .npy file by hand.
+header="{'descr': '|u1', 'fortran_order': False, 'shape': (64, 32, 32), }"
+length=$(((${#header} + 11 + 63) / 64 * 64 - 10))
+{
+	printf '\x93NUMPY\x01\x00'
+	printf "\\x$(printf %02x $((length % 256)))\\x$(printf %02x $((length / 256)))"
+	printf '%-*s\n' $((length - 1)) "$header"
+	awk 'BEGIN { for (i = 0; i < 64 * 1024; i++) printf "%c", 1 + (i * 7 + int(i / 1024) * 13) % 120 }'
+} >"$work/images.npy"
+
+options=(--data "$work/images.npy" --steps 6 --batch 4 --warmup 2 --checkpoint-every 1
+	--checkpoint-minutes 1000)
+
+fail() {
+	echo "recipes: $*" >&2
+	cat "$work"/*.txt >&2
+	exit 1
+}
+
+recipes=$("$GRADUS" train --help | sed -n '/^recipes:/,/^options:/p' | awk '/^  [a-z]/ { print $1 }')
+[ -n "$recipes" ] || fail "no recipes are listed"
+for recipe in $recipes; do
+	# A grid of a U-Net's samples takes long; train_resume.sh draws one.
+	pictures=(--sample-every 3)
+	[ "$recipe" != fashion ] || pictures=()
+	train=("$GRADUS" train --recipe "$recipe" "${options[@]}" "${pictures[@]}")
+	rm -rf "$work/whole" "$work/cut"
+	"${train[@]}" --output "$work/whole" --threads 1 2>>"$work/whole.txt" ||
+		fail "$recipe: the uninterrupted run failed"
+	"${train[@]}" --output "$work/cut" --threads 2 2>>"$work/cut.txt" &
+	program=$!
+	while kill -0 $program 2>/dev/null && [ ! -e "$work/cut/checkpoint-00000002.safetensors" ]; do
+		sleep 0.02
+	done
+	kill -9 $program 2>/dev/null || true
+	wait $program 2>/dev/null || true
+	"${train[@]}" --output "$work/cut" --threads 2 --resume 2>>"$work/cut.txt" ||
+		fail "$recipe: the resumed run failed"
+	diff -r "$work/whole" "$work/cut" >>"$work/diff.txt" || fail "$recipe: the folders differ"
+	for file in config.json log.csv ema.safetensors weights.safetensors; do
+		[ -s "$work/whole/$file" ] || fail "$recipe: $file is missing"
+	done
+	[ "$recipe" = fashion ] || [ -s "$work/whole/samples-00000006.png" ] ||
+		fail "$recipe: no picture was drawn"
+	echo "recipes: $recipe: $(ls "$work/whole" | wc -l) files equal"
+done
