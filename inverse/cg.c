@@ -16,6 +16,7 @@ typedef struct cg {
 	gr_tensor *x, *r, *p;     /* retained between iterations */
 	double *rr, *goal, *next; /* [N]: |r|^2, the value that ends it, scratch */
 	double *factor;           /* [N] */
+	bool truncate;
 } cg;
 
 static void replace(gr_tensor **kept, gr_tensor *value)
@@ -63,8 +64,11 @@ static gr_status iterate(cg *c, gr_cg_fn apply, void *self)
 	gr_status status = dot(c->next, c->p, Mp);
 	if (status)
 		return status;
-	for (int64_t i = 0; i < c->N; i++)
+	for (int64_t i = 0; i < c->N; i++) {
+		if (c->truncate && !(c->next[i] > 0.0))
+			c->goal[i] = INFINITY;
 		c->factor[i] = c->rr[i] <= c->goal[i] || c->next[i] == 0.0 ? 0.0 : c->rr[i] / c->next[i];
+	}
 	gr_tensor *alpha = per_sample(c->factor, c->x);
 	gr_tensor *x = gr_muladd(alpha, c->p, c->x);
 	gr_tensor *r = gr_sub(c->r, gr_mul(alpha, Mp));
@@ -108,7 +112,7 @@ static gr_status start(cg *c, gr_tensor *b, double tolerance)
 
 gr_tensor *gr__cg_solve(gr_cg_fn apply, void *self, gr_tensor *b, const gr_cg_opts *opts)
 {
-	cg c = {0};
+	cg c = {.truncate = opts && opts->truncate};
 	double tolerance = opts && opts->tolerance != 0.0 ? opts->tolerance : 1e-8;
 	int64_t most = opts && opts->iterations ? opts->iterations : 1000;
 	if (gr_estimating()) /* how many there are depends on values; memory does not grow after two */
@@ -123,7 +127,7 @@ gr_tensor *gr__cg_solve(gr_cg_fn apply, void *self, gr_tensor *b, const gr_cg_op
 		gr_status ended = gr_scope_end();
 		status = status ? status : ended;
 	}
-	if (!status && !is_finished(&c) && !gr_estimating())
+	if (!status && !c.truncate && !is_finished(&c) && !gr_estimating())
 		status = gr_error_set(GR_ENUMERIC,
 			"conjugate gradients: not converged to %g after %lld iterations", tolerance,
 			(long long)most);

@@ -122,6 +122,17 @@ gr_status gr__method_read(const gr_method **out, double *params, const char *spe
 	return status;
 }
 
+gr_status gr_method_needs(unsigned *needs, const char *spec)
+{
+	const gr_method *m = NULL;
+	double params[GR_METHOD_MAX_PARAMS];
+	if (!needs || !spec)
+		return gr_error_set(GR_EARG, "method: %s is NULL", needs ? "its name" : "needs");
+	gr_status status = gr__method_read(&m, params, spec);
+	*needs = status ? 0 : m->needs;
+	return status;
+}
+
 double gr_solver_param(const gr_solver *s, const char *name)
 {
 	const gr_method *m = s->method;

@@ -30,6 +30,27 @@ static gr_status check_opts(const gr_solver_opts *o)
 	return GR_OK;
 }
 
+/* Methods that apply A to states: the two must fit, and y the operator. */
+static gr_status check_linear(const gr_solver *s)
+{
+	const gr_solver_opts *o = &s->opts;
+	const int64_t *out = gr_operator_out_dims(o->A);
+	char is[96];
+	if (!gr_is_linear_operator(o->A))
+		return gr_error_set(GR_EUNSUPPORTED, "solver: %s needs a linear operator, %s is none",
+			s->method->name, gr_operator_name(o->A));
+	if (memcmp(gr_operator_in_dims(o->A), gr_prior_dims(o->prior), 3 * sizeof(*out)) != 0)
+		return gr_error_set(GR_ESHAPE,
+			"solver: %s applies %s to the prior's states, which have another size", s->method->name,
+			gr_operator_name(o->A));
+	if (gr_tensor_ndim(o->y) != 4 || gr_tensor_dim(o->y, 0) != o->n ||
+		memcmp(gr_tensor_dims(o->y) + 1, out, 3 * sizeof(*out)) != 0)
+		return gr_error_set(GR_ESHAPE, "solver: y is %s, expected [%lld,%lld,%lld,%lld]",
+			gr_tensor_describe(o->y, is, sizeof(is)), (long long)o->n, (long long)out[0],
+			(long long)out[1], (long long)out[2]);
+	return GR_OK;
+}
+
 /* Whether method, measurement and terms go together. */
 static gr_status check_method(const gr_solver *s)
 {
@@ -38,9 +59,9 @@ static gr_status check_method(const gr_solver *s)
 	bool measured = (m->needs & (GR_METHOD_MEASURED | GR_METHOD_LINEAR)) != 0;
 	if (measured && (!o->A || !o->y || !(o->sigma >= 0.0)))
 		return gr_error_set(GR_EARG, "solver: %s needs A, y and sigma >= 0", m->name);
-	if ((m->needs & GR_METHOD_LINEAR) && !gr_is_linear_operator(o->A))
-		return gr_error_set(GR_EUNSUPPORTED, "solver: %s needs a linear operator, %s is none",
-			m->name, gr_operator_name(o->A));
+	gr_status status = (m->needs & GR_METHOD_LINEAR) ? check_linear(s) : GR_OK;
+	if (status)
+		return status;
 	for (int i = 0; i < s->terms; i++) {
 		if ((m->hooks >> gr_term_hook(s->term[i]) & 1u) == 0)
 			return gr_error_set(GR_EUNSUPPORTED,

@@ -20,18 +20,20 @@ static gr_tensor *add_terms(gr_solver *s, const gr_term_ctx *ctx)
 static gr_status evaluate(gr_solver *s, gr_method_step *k)
 {
 	const gr_solver_opts *o = &s->opts;
-	gr_tensor *x_t = s->terms > 0 ? gr_watch(k->x_t) : k->x_t;
+	bool keeps = (s->method->needs & GR_METHOD_JACOBIAN) != 0;
+	k->leaf = keeps || s->terms > 0 ? gr_watch(k->x_t) : NULL;
+	gr_tensor *x_t = k->leaf ? k->leaf : k->x_t;
 	gr_prior_call call = {.x_t = x_t, .t = s->times};
 	gr_prediction kind = gr_prior_prediction(o->prior);
 	for (int64_t i = 0; i < o->n; i++)
 		s->times[i] = (double)k->t;
-	gr_status status = x_t ? gr_prior_predict(o->prior, &call) : gr_error_code();
+	gr_status status = gr_failed() ? gr_error_code() : gr_prior_predict(o->prior, &call);
 	if (status)
 		return status;
 	s->evaluations++;
-	k->x0_hat = gr_predicted_x0(kind, x_t, call.prediction, k->alpha_bar);
-	if (!o->no_clip)
-		k->x0_hat = gr_clamp(k->x0_hat, -1.0, 1.0);
+	s->gradients += k->leaf != NULL;
+	k->x0_raw = gr_predicted_x0(kind, x_t, call.prediction, k->alpha_bar);
+	k->x0_hat = gr_solver_clip(s, k->x0_raw);
 	k->eps = gr_predicted_eps(kind, x_t, call.prediction, k->alpha_bar);
 	k->variance = call.variance;
 	if (!k->x0_hat || !k->eps || s->terms == 0)
@@ -53,14 +55,31 @@ static gr_status evaluate(gr_solver *s, gr_method_step *k)
 	if (!total)
 		return gr_error_code();
 	k->loss = gr_estimating() ? 0.0 : gr_item(total) / (double)o->n;
-	s->gradients++;
-	return gr_grad(&k->gradient, total, 1, &x_t, NULL);
+	return gr_grad(&k->gradient, total, 1, &x_t, GR_OPTS(gr_grad_opts, .keep_graph = keeps));
 }
 
 gr_status gr_solver_predict(gr_solver *s, gr_method_step *k)
 {
-	bool recording = gr_set_recording(s->terms > 0);
+	bool recording = gr_set_recording(s->terms > 0 || (s->method->needs & GR_METHOD_JACOBIAN) != 0);
 	gr_status status = evaluate(s, k);
 	gr_set_recording(recording);
 	return status;
+}
+
+gr_tensor *gr_solver_pullback(gr_solver *s, const gr_method_step *k, gr_tensor *w)
+{
+	gr_tensor *product = NULL;
+	if (!w)
+		return NULL;
+	if ((s->method->needs & GR_METHOD_JACOBIAN) == 0 || !k->leaf) {
+		gr_error_set(GR_ESTATE, "method %s: no graph is kept; hint: GR_METHOD_JACOBIAN",
+			s->method->name);
+		return NULL;
+	}
+	gr_tensor *leaf = k->leaf;
+	const gr_grad_opts opts = {.size = sizeof(opts),
+		.cotangent = w,
+		.keep_graph = true,
+		.allow_unused = true};
+	return gr_grad(&product, k->x0_raw, 1, &leaf, &opts) ? NULL : product;
 }

@@ -1,4 +1,5 @@
-/* A solver from inside: what solver.c (life and loop), solver_predict.c and method.c share. */
+/* A solver from inside: what solver.c (life and loop), solver_predict.c, solver_step.c and method.c
+ * share. */
 #ifndef GRADUS_INVERSE_SOLVER_PRIV_H
 #define GRADUS_INVERSE_SOLVER_PRIV_H
 

@@ -44,3 +44,19 @@ Test(cg, says_when_it_does_not_converge)
 	cr_expect_eq(gr_error_code(), GR_ENUMERIC);
 	gr_error_clear();
 }
+
+/* Two iterations of what was asked for; and a direction of negative curvature ends a sample. */
+Test(cg, truncated)
+{
+	gr_tensor *m = system_of(12);
+	gr_tensor *b = nn_normal(2, GR_F64, GR_DIMS(2, 12));
+	gr_tensor *x =
+		gr__cg_solve(multiply, m, b, GR_OPTS(gr_cg_opts, .iterations = 2, .truncate = true));
+	cr_assert_not_null(x, "%s", gr_error_message());
+	gr_tensor *r = gr_sub(b, multiply(m, x));
+	cr_expect(dot(r, r) < dot(b, b) && dot(r, r) > 1e-6);
+	gr_tensor *negative = gr_neg(m);
+	x = gr__cg_solve(multiply, negative, b, GR_OPTS(gr_cg_opts, .truncate = true));
+	cr_assert_not_null(x, "%s", gr_error_message());
+	cr_expect(nn_same_bits(x, gr_zeros(GR_F64, GR_DIMS(2, 12))));
+}

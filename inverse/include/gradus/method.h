@@ -32,7 +32,8 @@ typedef struct gr_method_param {
 /* What a method asks for. */
 enum {
 	GR_METHOD_MEASURED = 1, /* uses A, y and sigma itself */
-	GR_METHOD_LINEAR = 2,   /* and A must be linear */
+	GR_METHOD_LINEAR = 2,   /* and A must be linear, on the prior's own states */
+	GR_METHOD_JACOBIAN = 4, /* products with the derivative of the estimate */
 };
 
 /* One step on its way. Tensors belong to its scope. */
@@ -43,11 +44,14 @@ typedef struct gr_method_step {
 	double alpha_bar, alpha_bar_prev; /* A_j, and A_{j-1} with 1 before the first */
 	gr_tensor *x_t;                   /* the first state */
 	/* Of gr_solver_predict(): */
-	gr_tensor *x0_hat;   /* clipped unless the solver has no_clip */
+	gr_tensor *x0_hat;   /* clipped unless the solver has no_clip; a method that goes on from a
+	                      * better one puts it here, and the report tells it */
+	gr_tensor *x0_raw;   /* as predicted, not clipped */
 	gr_tensor *eps;      /* as predicted, not clipped */
 	gr_tensor *variance; /* v of a learned reverse variance, or NULL */
 	gr_tensor *gradient; /* of the weighted terms to x_t; NULL without terms */
 	double loss;
+	gr_tensor *leaf; /* x_t of the recorded graph; NULL when nothing was recorded */
 } gr_method_step;
 
 typedef struct gr_method {
@@ -63,6 +67,9 @@ typedef struct gr_method {
 
 /* Kept as long as the program runs. GR_EARG: a field missing, a name that is taken. */
 GR_API GR_MUST_USE gr_status gr_method_register(const gr_method *m);
+
+/* What the method that `spec` names asks for; GR_EARG as gr_solver_new(). */
+GR_API GR_MUST_USE gr_status gr_method_needs(unsigned *needs, const char *spec);
 
 /* --- for the functions of a method --- */
 
@@ -86,6 +93,22 @@ GR_API gr_tensor *gr_solver_noise(gr_solver *s, const char *name, uint64_t index
  * evaluation; with terms one gradient, taken through clipping and network.
  */
 GR_API GR_MUST_USE gr_status gr_solver_predict(gr_solver *s, gr_method_step *k);
+/* J^T w, J = d x0_raw / d x_t of that evaluation, as often as wanted: w, result [N,C,H,W]. For
+ * methods with GR_METHOD_JACOBIAN; clipping has no part in it. For an exact prior J is symmetric,
+ * and Cov[x_0 | x_t] = (1 - A) / sqrt(A) J. */
+GR_API gr_tensor *gr_solver_pullback(gr_solver *s, const gr_method_step *k, gr_tensor *w);
+
+/* An estimate as the solver wants it: clipped to [-1,1] unless it has no_clip. */
+GR_API gr_tensor *gr_solver_clip(const gr_solver *s, gr_tensor *x0);
+/* x_{j-1} from x_t and an estimate x0 (inverse/solver_step.c has the equations): ancestral, with
+ * k->variance where there is one; or implicit, with noise of deviation sigma, which
+ * gr_solver_implicit_sigma() makes of eta: 0 deterministic, 1 as noisy as ancestral. */
+GR_API gr_tensor *gr_solver_ancestral(gr_solver *s, const gr_method_step *k, gr_tensor *x0);
+GR_API gr_tensor *gr_solver_implicit(gr_solver *s, const gr_method_step *k, gr_tensor *x0,
+	double sigma);
+GR_API double gr_solver_implicit_sigma(const gr_method_step *k, double eta);
+/* The first state is x less the gradient of the terms. */
+GR_API gr_status gr_solver_finish(gr_solver *s, const gr_method_step *k, gr_tensor *x);
 
 #ifdef __cplusplus
 }
