@@ -32,5 +32,6 @@ gr_status gr__method_read(const gr_method **out, double *params, const char *spe
 /* inverse/methods, one each. */
 extern const gr_method gr__method_ddpm;
 extern const gr_method gr__method_ddim;
+extern const gr_method gr__method_mmps;
 
 #endif
