@@ -11,6 +11,10 @@ static const gr_method *const builtin[] = {
 	&gr__method_ddpm,
 	&gr__method_ddim,
 	&gr__method_mmps,
+	&gr__method_pigdm,
+	&gr__method_tmpd,
+	&gr__method_ddnm,
+	&gr__method_diffpir,
 };
 #define BUILTIN ((int)(sizeof builtin / sizeof *builtin))
 

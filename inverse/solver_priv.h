@@ -33,5 +33,9 @@ gr_status gr__method_read(const gr_method **out, double *params, const char *spe
 extern const gr_method gr__method_ddpm;
 extern const gr_method gr__method_ddim;
 extern const gr_method gr__method_mmps;
+extern const gr_method gr__method_pigdm;
+extern const gr_method gr__method_tmpd;
+extern const gr_method gr__method_ddnm;
+extern const gr_method gr__method_diffpir;
 
 #endif

@@ -178,3 +178,15 @@ double linear_gaussian_moments(const linear_gaussian *p, int64_t n, const char *
 	}
 	return worst;
 }
+
+bool linear_gaussian_same_alone(const linear_gaussian *p, const char *method)
+{
+	gr_solver_opts opts = linear_gaussian_opts(p, 3, method, "8");
+	gr_tensor *all = gr_solver_solve(&opts);
+	gr_key key = opts.keys[1];
+	opts.keys = &key;
+	opts.n = 1;
+	opts.y = batch_of(opts.y, 1, 2);
+	gr_tensor *one = gr_solver_solve(&opts);
+	return all && one && nn_same_bits(one, batch_of(all, 1, 2));
+}

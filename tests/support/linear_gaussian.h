@@ -36,4 +36,7 @@ double linear_gaussian_worst_step(const linear_gaussian *p, int64_t n, const cha
 double linear_gaussian_moments(const linear_gaussian *p, int64_t n, const char *method,
 	const char *respacing, double bias);
 
+/* Whether sample 1 of 3 is the same, to the bit, alone. */
+bool linear_gaussian_same_alone(const linear_gaussian *p, const char *method);
+
 #endif
