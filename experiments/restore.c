@@ -251,14 +251,20 @@ static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
 		((int64_t *)gr_tensor_data(index))[i] = begin + i / particles;
 		keys[i] = gr_sample_key(j->keys[begin + i / particles], i % particles);
 	}
-	dps = gr_dps_term(A, gr_gather(j->r->y, 0, index), c->scale);
+	const char *method;
+	bool guided;
+	if (gr__restore_method(&method, &guided, c) != GR_OK)
+		goto out;
+	gr_tensor *y = gr_gather(j->r->y, 0, index);
+	dps = guided ? gr_dps_term(A, y, c->scale) : NULL;
 	char respacing[32];
 	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
 	gr_term *terms[] = {dps, NULL};
-	if (dps == NULL ||
+	if (gr_failed() ||
 		gr_solver_new(&s,
-			GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = keys, .respacing = respacing,
-				.terms = terms, .particles = particles, .on_step = on_step, .payload = j)) != GR_OK)
+			GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = keys, .method = method,
+				.A = A, .y = y, .sigma = c->sigma, .respacing = respacing, .terms = terms,
+				.particles = particles, .on_step = on_step, .payload = j)) != GR_OK)
 		goto out;
 	if (load_part(j, s) == GR_OK && run_solver(j, s) == GR_OK)
 		x = gr_contiguous(gr_affine(gr_solver_result(s), 1.0, 0.0));
@@ -275,11 +281,15 @@ static gr_status name_images(const job *j, int64_t begin, int64_t end, gr_status
 {
 	if (status != GR_ENUMERIC)
 		return status;
+	const char *method;
+	bool guided;
 	char message[1024];
 	snprintf(message, sizeof message, "%s", gr_error_message());
 	gr_error_clear();
-	return gr_error_set(GR_ENUMERIC, "%s (images %s to %s; hint: a smaller --scale)", message,
-		j->r->images->names[begin], j->r->images->names[end - 1]);
+	if (gr__restore_method(&method, &guided, &j->r->config) != GR_OK)
+		return gr_error_code();
+	return gr_error_set(GR_ENUMERIC, "%s (images %s to %s%s)", message, j->r->images->names[begin],
+		j->r->images->names[end - 1], guided ? "; hint: a smaller --scale" : "");
 }
 
 static gr_status run_chunk(job *j)
@@ -387,8 +397,11 @@ static gr_status score_all(job *j)
 
 static gr_status check_config(const gr_restore_config *c)
 {
-	if (strcmp(c->solver, "dps") != 0)
-		return gr_error_set(GR_EARG, "solver %s is unknown; known: dps", c->solver);
+	const char *method;
+	bool guided;
+	gr_status status = gr__restore_method(&method, &guided, c);
+	if (status != GR_OK)
+		return status;
 	if (!(c->sigma >= 0.0) || c->sigma > 100.0)
 		return gr_error_set(GR_EARG, "sigma is %g, must be 0 or more (images are in [-1,1])",
 			c->sigma);

@@ -16,6 +16,7 @@
 
 #define MAX_PANEL 16
 #define PATH_SIZE 4096
+#define SOLVER_SIZE 64
 
 static void csv_number(gr_text *t, double v)
 {
@@ -42,12 +43,14 @@ static gr_status write_metrics(const gr_restored *r, const char *folder)
 {
 	gr_text t = {0};
 	int64_t particles = r->config.particles;
+	char solver[SOLVER_SIZE];
+	gr__restore_solver_name(solver, sizeof solver, &r->config);
 	gr__text_add(&t, "image,method,particle,psnr,psnr_missing,ssim,residual_over_sigma\n");
 	for (int64_t i = 0; i < r->images->n; i++) {
 		const char *name = r->images->names[i];
 		csv_row(&t, name, r->baseline_name, -1, &r->score_baseline[i]);
 		for (int64_t p = 0; p < particles; p++)
-			csv_row(&t, name, r->config.solver, p, &r->score_sample[i * particles + p]);
+			csv_row(&t, name, solver, p, &r->score_sample[i * particles + p]);
 		if (particles > 1)
 			csv_row(&t, name, "mean", -1, &r->score_mean[i]);
 	}
@@ -88,7 +91,7 @@ static void print_row(FILE *stream, const char *task, const char *method, gr_sco
 void gr__restore_rows(FILE *stream, const gr_restored *r, const char *task)
 {
 	int64_t n = r->images->n, particles = r->config.particles;
-	char label[64];
+	char label[128];
 	print_row(stream, task, r->baseline_name, mean_score(r->score_baseline, n));
 	snprintf(label, sizeof label, "%s, one sample", r->config.solver);
 	print_row(stream, task, label, mean_score(r->score_sample, n * particles));
@@ -131,7 +134,8 @@ static gr_status write_image(const char *folder, const char *name, const char *w
 
 static gr_status write_images(const gr_restored *r, const char *folder)
 {
-	char path[PATH_SIZE], what[32];
+	char path[PATH_SIZE], what[SOLVER_SIZE + 32], solver[SOLVER_SIZE];
+	gr__restore_solver_name(solver, sizeof solver, &r->config);
 	snprintf(path, sizeof path, "%s/images", folder);
 	int64_t particles = r->config.particles;
 	gr_status status = gr__runfolder_make(path);
@@ -143,7 +147,7 @@ static gr_status write_images(const gr_restored *r, const char *folder)
 		if (status == GR_OK)
 			status = write_image(folder, name, r->baseline_name, r->baseline, i);
 		for (int64_t p = 0; p < particles && status == GR_OK; p++) {
-			snprintf(what, sizeof what, "%s%lld", r->config.solver, (long long)p);
+			snprintf(what, sizeof what, "%s%lld", solver, (long long)p);
 			status = write_image(folder, name, what, r->samples, i * particles + p);
 		}
 		if (status == GR_OK && particles > 1)

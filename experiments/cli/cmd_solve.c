@@ -23,12 +23,14 @@ static int parse(solve_flags *f, int argc, char **argv)
 		{"prior", GR_ARG_STRING, "fashion", "name of a shipped prior, or a folder", &c->prior},
 		{"operator", GR_ARG_STRING, "inpaint_box",
 			"measurement, with options as inpaint_box:box=8; see --list", &c->spec},
-		{"solver", GR_ARG_STRING, "dps", "dps: diffusion posterior sampling", &c->solver},
+		{"solver", GR_ARG_STRING, "dps",
+			"dps, or a method with parameters as mmps:cg=3; see --list", &c->solver},
 		{"input", GR_ARG_STRING, NULL, "a PNG file, or a folder of them", &c->input},
 		{"output", GR_ARG_STRING, NULL, "folder to make for this run", &o->output},
 		{"sigma", GR_ARG_DOUBLE, "0.05", "noise, for images in [-1,1]", &c->sigma},
 		{"steps", GR_ARG_INT, "100", "steps of the sampler, of the prior's 1000", &c->steps},
-		{"scale", GR_ARG_DOUBLE, "1.0", "zeta: weight of the likelihood gradient", &c->scale},
+		{"scale", GR_ARG_DOUBLE, "1.0", "zeta of the DPS term: weight of the likelihood gradient",
+			&c->scale},
 		{"particles", GR_ARG_INT, "1", "samples for each image", &c->particles},
 		{"seed", GR_ARG_INT, "0", "of noise, masks and samples", &c->seed},
 		{"limit", GR_ARG_INT, "0", "take this many images at most, 0 for all", &c->limit},
@@ -41,7 +43,7 @@ static int parse(solve_flags *f, int argc, char **argv)
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
 		{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
 		{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},
-		{"list", GR_ARG_FLAG, NULL, "print the operators and stop", &f->list},
+		{"list", GR_ARG_FLAG, NULL, "print the operators and solvers and stop", &f->list},
 	};
 	const gr_command command = {
 		.name = "solve",
@@ -56,10 +58,15 @@ static int parse(solve_flags *f, int argc, char **argv)
 	return gr__args_parse(&command, argc, argv, NULL, 0, &words);
 }
 
-static int print_operators(void)
+static int print_lists(void)
 {
+	printf("operators\n");
 	for (int i = 0; i < gr_operator_count(); i++)
 		printf("%-18s %s\n", gr_operator_list_name(i), gr_operator_list_help(i));
+	printf("\nsolvers\n%-16s %s\n", "dps",
+		"diffusion posterior sampling: ddpm, guided as every method that only samples by --scale");
+	for (int i = 0; i < gr_method_count(); i++)
+		printf("%-16s %s\n", gr_method_list_name(i), gr_method_list_help(i));
 	return GR_EXIT_OK;
 }
 
@@ -99,7 +106,7 @@ int gr_cmd_solve(int argc, char **argv)
 	if (code != GR_ARGS_RUN)
 		return code;
 	if (f.list)
-		return print_operators();
+		return print_lists();
 	if (f.config_path == NULL)
 		return run(&f);
 	/* An error stays recorded; run() reports it after those of usage. */

@@ -17,10 +17,10 @@
 typedef struct gr_restore_config {
 	const char *prior;  /* a name or a folder */
 	const char *spec;   /* the operator with its options, as gr_operator_new() takes it */
-	const char *solver; /* "dps" */
+	const char *solver; /* "dps", or a method with its parameters, as gr_solver_opts.method */
 	const char *input;  /* PNG or folder */
 	double sigma;       /* of the noise, images in [-1,1] */
-	double scale;       /* zeta of DPS */
+	double scale;       /* zeta of the DPS term, which methods without a measurement get */
 	int64_t steps;
 	int64_t particles; /* samples for each measurement */
 	int64_t limit;     /* images to take, 0 for all */
@@ -60,6 +60,12 @@ typedef struct gr_restored {
 gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
 	const gr_restore_opts *opts);
 void gr__restored_free(gr_restored *r);
+
+/* The method behind config->solver, and whether the DPS term guides it: "dps" is ddpm with the term.
+ * GR_EARG for a name that there is not. */
+gr_status gr__restore_method(const char **method, bool *guided, const gr_restore_config *c);
+/* The solver's name without parameters, for labels and files: at most `size` bytes. */
+const char *gr__restore_solver_name(char *name, size_t size, const gr_restore_config *c);
 
 /* config.json of these options, a gr_alloc() block; and back, strings in gr_alloc() blocks. */
 char *gr__restore_config_text(const gr_restore_config *c);
