@@ -114,7 +114,7 @@ static gr_tensor *solved(int threads)
 	gr_status status = solve_steps_new(&w, 16, 4);
 	for (int i = 0; i < 2 && status == GR_OK; i++)
 		status = solve_steps_next(&w);
-	gr_tensor *x = status == GR_OK ? gr_stop_gradient(gr_sampler_state(w.sampler)) : NULL;
+	gr_tensor *x = status == GR_OK ? gr_stop_gradient(gr_solver_state(w.solver, 0)) : NULL;
 	solve_steps_free(&w);
 	return x;
 }
