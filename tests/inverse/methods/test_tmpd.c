@@ -19,8 +19,9 @@ Test(tmpd, is_exact_for_diagonal_systems)
 Test(tmpd, samples_follow_the_posterior)
 {
 	linear_gaussian p;
-	linear_gaussian_new(&p, "inpaint_box:box=2", 2, 4, 0.25, false, 0.4);
-	double worst = linear_gaussian_moments(&p, 4000, "tmpd", "400", 0.03);
+	linear_gaussian_new(&p, "inpaint_box:box=2", 2, 4, 0.25, false, 0.2);
+	/* What is left is the steps' own error: 1.16 of the bound with 200, 0.89 with 400, 0.60 here. */
+	double worst = linear_gaussian_moments(&p, 4000, "tmpd", "800", 0.03);
 	cr_expect(worst < 1.0, "%g %s", worst, gr_error_message());
 	linear_gaussian_free(&p);
 	linear_gaussian_new(&p, "blur_gauss:taps=3", 4, 4, 0.25, true, 0.1);
