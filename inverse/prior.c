@@ -124,6 +124,28 @@ double gr_prior_alpha_bar(const gr_prior *p, double t)
 	return exp((1.0 - part) * log(a) + part * log(gr_schedule_alpha_bar(p->base, below + 1)));
 }
 
+double gr_prior_time(const gr_prior *p, double alpha_bar)
+{
+	int64_t last = gr_schedule_count(p ? p->base : NULL) - 1;
+	if (!p || !(alpha_bar >= 0.0 && alpha_bar <= 1.0)) {
+		gr_error_set(GR_EARG, "prior: alpha_bar %g, expected 0 to 1", alpha_bar);
+		return NAN;
+	}
+	if (alpha_bar >= gr_schedule_alpha_bar(p->base, 0))
+		return 0.0;
+	if (alpha_bar <= gr_schedule_alpha_bar(p->base, last))
+		return (double)last;
+	int64_t below = 0; /* A falls with the step: A[below] > alpha_bar >= A[above] */
+	int64_t above = last;
+	while (above - below > 1) {
+		int64_t middle = below + (above - below) / 2;
+		*(gr_schedule_alpha_bar(p->base, middle) > alpha_bar ? &below : &above) = middle;
+	}
+	double high = gr_schedule_alpha_bar(p->base, below);
+	double low = gr_schedule_alpha_bar(p->base, above);
+	return (double)below + log(high / alpha_bar) / log(high / low);
+}
+
 /* --- evaluation --- */
 
 static gr_status check_state(const gr_prior *p, const gr_tensor *x)
@@ -152,6 +174,7 @@ gr_status gr_prior_predict(const gr_prior *p, gr_prior_call *call)
 		return status;
 	call->prediction = NULL;
 	call->variance = NULL;
+	call->features = NULL;
 	status = p->table.predict(p->self, p, call);
 	if (status)
 		return status;

@@ -62,11 +62,23 @@ static gr_status check_method(const gr_solver *s)
 	gr_status status = (m->needs & GR_METHOD_LINEAR) ? check_linear(s) : GR_OK;
 	if (status)
 		return status;
+	return GR_OK;
+}
+
+/* Where each term joins: the estimate if method and term both can, else the prediction. */
+static gr_status place_terms(gr_solver *s)
+{
 	for (int i = 0; i < s->terms; i++) {
-		if ((m->hooks >> gr_term_hook(s->term[i]) & 1u) == 0)
+		unsigned both = s->method->hooks & gr_term_hooks(s->term[i]);
+		if (both == 0)
 			return gr_error_set(GR_EUNSUPPORTED,
-				"solver: term %s joins where %s has nothing to join", gr_term_name(s->term[i]),
-				m->name);
+				"solver: term %s is about %s, and %s has no gradient with respect to that",
+				gr_term_name(s->term[i]),
+				(gr_term_hooks(s->term[i]) & GR_AT_PREDICT) ? "the noisy state"
+															: "the clean estimate",
+				s->method->name);
+		s->hook[i] = (both & GR_AT_ESTIMATE) ? GR_HOOK_ESTIMATE : GR_HOOK_PREDICT;
+		s->features = s->features || gr_is_term_with_features(s->term[i]);
 	}
 	return GR_OK;
 }
@@ -141,6 +153,8 @@ gr_status gr_solver_new(gr_solver **out, const gr_solver_opts *opts)
 	}
 	if (!status)
 		status = check_method(s);
+	if (!status)
+		status = place_terms(s);
 	if (!status)
 		status = open_states(s, opts->start);
 	/* Pointers that were the caller's for the call only. */
@@ -300,6 +314,7 @@ static gr_status run_step(gr_solver *s)
 		.alpha_bar_prev = gr_schedule_alpha_bar_prev(s->schedule, j),
 		.x_t = s->state[0]};
 	memset(s->next, 0, sizeof(s->next));
+	memset(s->value, 0, sizeof(s->value));
 	bool recording = gr_set_recording(false);
 	gr_status status = s->method->step(s, &k);
 	if (!status)

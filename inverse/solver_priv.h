@@ -1,5 +1,5 @@
-/* A solver from inside: what solver.c (life and loop), solver_predict.c, solver_step.c and method.c
- * share. */
+/* A solver from inside: what solver.c (life and loop), solver_predict.c, solver_terms.c,
+ * solver_inner.c, solver_step.c and method.c share. */
 #ifndef GRADUS_INVERSE_SOLVER_PRIV_H
 #define GRADUS_INVERSE_SOLVER_PRIV_H
 
@@ -14,6 +14,8 @@ struct gr_solver {
 	gr_schedule *schedule;
 	int terms;
 	gr_term *term[GR_SOLVER_MAX_TERMS];
+	gr_hook hook[GR_SOLVER_MAX_TERMS];     /* where each joins */
+	bool features;                         /* some term reads the network's features */
 	gr_tensor *value[GR_SOLVER_MAX_TERMS]; /* filled during a step */
 	gr_key *keys;                          /* [n] */
 	gr_key *draw_keys;                     /* [n] */
@@ -28,6 +30,12 @@ struct gr_solver {
 
 /* The method that `spec` names and the values of its parameters. */
 gr_status gr__method_read(const gr_method **out, double *params, const char *spec);
+
+/* How many terms join at `hook`. */
+int gr__solver_count_terms(const gr_solver *s, gr_hook hook);
+/* The weighted sum of the terms that join at ctx->hook, over all samples: *total, untouched when
+ * there is none. Completes ctx with what all steps have alike; the values are kept for the report. */
+gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total);
 
 /* inverse/methods, one each. */
 extern const gr_method gr__method_ddpm;

@@ -1,11 +1,12 @@
-/* Guidance terms: a name, a hook, a weight and a function (see gradus/term.h). */
+/* Guidance terms: a name, hooks, a weight and a function (see gradus/term.h). */
 #include "gradus/term.h"
 
 #include <math.h>
 
 struct gr_term {
 	char *name;
-	gr_hook hook;
+	unsigned hooks;
+	bool features;
 	double weight;
 	gr_term_fn fn;
 	void *self;
@@ -15,9 +16,9 @@ struct gr_term {
 gr_term *gr_term_new(const char *name, gr_term_fn fn, void *self, const gr_term_opts *opts)
 {
 	gr_term *term = NULL;
-	if (!name || !fn || !opts || opts->hook != GR_HOOK_PREDICT || !isfinite(opts->weight)) {
-		gr_error_set(GR_EARG,
-			"term %s: name, function, a known hook and a finite weight are needed",
+	const unsigned known = GR_AT_PREDICT | GR_AT_ESTIMATE;
+	if (!name || !fn || !opts || (opts->hooks & ~known) != 0 || !isfinite(opts->weight)) {
+		gr_error_set(GR_EARG, "term %s: name, function, known hooks and a finite weight are needed",
 			name ? name : "");
 		goto fail;
 	}
@@ -27,7 +28,8 @@ gr_term *gr_term_new(const char *name, gr_term_fn fn, void *self, const gr_term_
 	term->name = gr_strdup(name);
 	if (!term->name)
 		goto fail;
-	term->hook = opts->hook;
+	term->hooks = opts->hooks ? opts->hooks : GR_AT_PREDICT;
+	term->features = opts->features;
 	term->weight = opts->weight;
 	term->fn = fn;
 	term->self = self;
@@ -55,9 +57,14 @@ const char *gr_term_name(const gr_term *term)
 	return term ? term->name : NULL;
 }
 
-gr_hook gr_term_hook(const gr_term *term)
+unsigned gr_term_hooks(const gr_term *term)
 {
-	return term ? term->hook : GR_HOOK_PREDICT;
+	return term ? term->hooks : 0;
+}
+
+bool gr_is_term_with_features(const gr_term *term)
+{
+	return term && term->features;
 }
 
 double gr_term_weight(const gr_term *term)
@@ -65,9 +72,20 @@ double gr_term_weight(const gr_term *term)
 	return term ? term->weight : 0.0;
 }
 
+gr_tensor *gr_term_image(const gr_term_ctx *ctx)
+{
+	if (ctx->image && *ctx->image)
+		return *ctx->image;
+	gr_tensor *image = gr_prior_decode(ctx->prior, ctx->x0_hat);
+	if (ctx->image)
+		*ctx->image = image;
+	return image;
+}
+
 gr_tensor *gr_term_eval(const gr_term *term, const gr_term_ctx *ctx)
 {
-	if (!term || !ctx || !ctx->x_t) {
+	const gr_tensor *variable = !ctx ? NULL : ctx->hook == GR_HOOK_PREDICT ? ctx->x_t : ctx->x0_hat;
+	if (!term || !variable) {
 		if (!gr_failed())
 			gr_error_set(GR_EARG, "term: nothing to evaluate");
 		return NULL;
@@ -78,16 +96,16 @@ gr_tensor *gr_term_eval(const gr_term *term, const gr_term_ctx *ctx)
 			gr_error_set(GR_ESTATE, "term %s: it gave no value", term->name);
 		return NULL;
 	}
-	int64_t samples = gr_tensor_dim(ctx->x_t, 0);
+	int64_t samples = gr_tensor_dim(variable, 0);
 	int64_t units = ctx->particles > 1 ? samples / ctx->particles : samples;
 	int64_t count = gr_tensor_dim(value, 0);
 	if (gr_tensor_ndim(value) != 1 || (count != samples && count != units) ||
-		gr_tensor_dtype(value) != gr_tensor_dtype(ctx->x_t)) {
+		gr_tensor_dtype(value) != gr_tensor_dtype(variable)) {
 		char is[96];
 		gr_error_set(GR_ESHAPE,
 			"term %s: it gave %s, expected one value for each of %lld samples or %lld units, as %s",
 			term->name, gr_tensor_describe(value, is, sizeof(is)), (long long)samples,
-			(long long)units, gr_dtype_name(gr_tensor_dtype(ctx->x_t)));
+			(long long)units, gr_dtype_name(gr_tensor_dtype(variable)));
 		return NULL;
 	}
 	return value;

@@ -29,8 +29,7 @@ static void dps_free(void *self)
 static gr_tensor *dps_value(void *self, const gr_term_ctx *ctx)
 {
 	dps *d = self;
-	gr_tensor *image = gr_prior_decode(ctx->prior, ctx->x0_hat);
-	gr_tensor *Ax = gr_operator_apply(d->A, image);
+	gr_tensor *Ax = gr_operator_apply(d->A, gr_term_image(ctx));
 	if (Ax && !gr_is_same_shape(Ax, d->y)) {
 		char is[96];
 		char was[96];
@@ -54,5 +53,6 @@ gr_term *gr_dps_term(const gr_operator *A, gr_tensor *y, double zeta)
 	d->A = A;
 	d->y = gr_tensor_retain(y);
 	return gr_term_new("dps", dps_value, d,
-		GR_OPTS(gr_term_opts, .weight = zeta, .free = dps_free));
+		GR_OPTS(gr_term_opts, .hooks = GR_AT_PREDICT | GR_AT_ESTIMATE, .weight = zeta,
+			.free = dps_free));
 }

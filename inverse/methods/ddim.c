@@ -25,6 +25,6 @@ const gr_method gr__method_ddim = {
 	.doc = "implicit sampling; eta=0 (deterministic) to 1 (as noisy as ddpm)",
 	.source = "Song et al. 2021, eq. 12 and 16",
 	.params = params,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = ddim_step,
 };

@@ -86,6 +86,6 @@ const gr_method gr__method_ddnm = {
 	.source = "Wang et al. 2023, eq. 13 and 17 to 19",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = ddnm_step,
 };

@@ -15,6 +15,6 @@ const gr_method gr__method_ddpm = {
 	.name = "ddpm",
 	.doc = "ancestral sampling, noise of the posterior's or the learned variance",
 	.source = "Ho et al. 2020, Algorithm 2; Nichol and Dhariwal 2021, eq. 15",
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = ddpm_step,
 };

@@ -45,6 +45,6 @@ const gr_method gr__method_diffpir = {
 	.source = "Zhu et al. 2023, Algorithm 1",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = diffpir_step,
 };

@@ -56,6 +56,6 @@ const gr_method gr__method_mmps = {
 	.source = "Rozet et al. 2024, section 4.2",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR | GR_METHOD_JACOBIAN,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = mmps_step,
 };

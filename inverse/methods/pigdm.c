@@ -43,6 +43,6 @@ const gr_method gr__method_pigdm = {
 	.source = "Song et al. 2023, eq. 7 and Algorithm 1",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR | GR_METHOD_JACOBIAN,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = pigdm_step,
 };

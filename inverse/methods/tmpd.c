@@ -49,6 +49,6 @@ const gr_method gr__method_tmpd = {
 	.source = "Boys et al. 2023, arXiv 2310.06721",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR | GR_METHOD_JACOBIAN,
-	.hooks = 1u << GR_HOOK_PREDICT,
+	.hooks = GR_AT_PREDICT,
 	.step = tmpd_step,
 };

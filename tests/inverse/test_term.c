@@ -40,7 +40,7 @@ Test(term, values)
 		GR_OPTS(gr_term_opts, .weight = 0.5, .free = count_free));
 	cr_expect_str_eq(gr_term_name(term), "energy");
 	cr_expect_eq(gr_term_weight(term), 0.5);
-	cr_expect_eq(gr_term_hook(term), GR_HOOK_PREDICT);
+	cr_expect_eq(gr_term_hooks(term), GR_AT_PREDICT);
 	gr_term_ctx ctx = {.x_t = gr_full(GR_F64, GR_DIMS(4, 1, 2, 3), 2.0), .particles = 1};
 	gr_tensor *value = gr_term_eval(term, &ctx);
 	cr_expect_eq(gr_tensor_dim(value, 0), 4);

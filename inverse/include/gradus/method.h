@@ -49,7 +49,7 @@ typedef struct gr_method_step {
 	gr_tensor *x0_raw;   /* as predicted, not clipped */
 	gr_tensor *eps;      /* as predicted, not clipped */
 	gr_tensor *variance; /* v of a learned reverse variance, or NULL */
-	gr_tensor *gradient; /* of the weighted terms to x_t; NULL without terms */
+	gr_tensor *gradient; /* of the weighted terms to x_t; NULL when none had anything to say */
 	double loss;
 	gr_tensor *leaf; /* x_t of the recorded graph; NULL when nothing was recorded */
 } gr_method_step;
@@ -58,7 +58,7 @@ typedef struct gr_method {
 	const char *name, *doc, *source; /* source: paper and equation */
 	const gr_method_param *params;   /* ends with a param without name; NULL for none */
 	unsigned needs;
-	unsigned hooks; /* bit h: a step publishes hook h, so terms that join there may be given */
+	unsigned hooks; /* GR_AT_... of gradus/term.h: where terms can join */
 	/* Makes the states; optional: one state "x", from N(0, I). */
 	gr_status (*open)(gr_solver *s);
 	gr_status (*step)(gr_solver *s, gr_method_step *k);
@@ -97,6 +97,60 @@ GR_API GR_MUST_USE gr_status gr_solver_predict(gr_solver *s, gr_method_step *k);
  * methods with GR_METHOD_JACOBIAN; clipping has no part in it. For an exact prior J is symmetric,
  * and Cov[x_0 | x_t] = (1 - A) / sqrt(A) J. */
 GR_API gr_tensor *gr_solver_pullback(gr_solver *s, const gr_method_step *k, gr_tensor *w);
+
+/*
+ * Another evaluation in the same step, at any state x and noise level, without terms: for methods
+ * that look twice, or optimise through the network. Counted like the first. The base step that the
+ * network is told is the fractional one of that level. Recorded where the caller records.
+ */
+typedef struct gr_estimate_at {
+	gr_tensor *x0_hat, *x0_raw, *eps; /* as in gr_method_step */
+} gr_estimate_at;
+GR_API GR_MUST_USE gr_status gr_solver_evaluate(gr_solver *s, gr_tensor *x, double alpha_bar,
+	gr_estimate_at *out);
+
+/* The weighted sum, over all samples, of the terms that join at the estimate x0: *total stays what
+ * it was when there is none. `image` is x0 decoded if the caller has it, else NULL. step, steps:
+ * of the method's optimisation. */
+GR_API GR_MUST_USE gr_status gr_solver_terms(gr_solver *s, const gr_method_step *k, gr_tensor *x0,
+	gr_tensor *image, int64_t step, int64_t steps, gr_tensor **total);
+/* y - A D(x0), [N,...], in the solver's type: the state decoded and measured. */
+GR_API gr_tensor *gr_solver_residual(const gr_solver *s, gr_tensor *x0);
+
+/* --- optimisations inside a step: inverse/solver_inner.c --- */
+
+/* Adam (Kingma and Ba 2015), with decay the decoupled one of AdamW. Elementwise: samples keep to
+ * themselves. */
+typedef struct gr_adam {
+	double lr, beta1, beta2, eps, decay;
+} gr_adam;
+#define GR_ADAM(rate) ((gr_adam){.lr = (rate), .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8})
+/* x after step k = 1, 2, ... by gradient g; *m and *v, zeros before the first, are replaced. Any
+ * NULL gives NULL. */
+GR_API gr_tensor *gr_adam_step(const gr_adam *opts, gr_tensor *x, gr_tensor *g, gr_tensor **m,
+	gr_tensor **v, int64_t k);
+
+/* Losses [N] of x, sample by sample, recorded; NULL on error. */
+typedef gr_tensor *(*gr_inner_loss)(gr_solver *s, gr_method_step *k, gr_tensor *x, void *self);
+
+typedef struct gr_inner_opts {
+	size_t size;
+	gr_adam adam;
+	int64_t iterations; /* at most */
+	double enough;      /* a sample stops when its loss is below; default 0: never */
+	bool stop_before;   /* it stops before the step at which that is seen, not after it */
+	int64_t window;     /* from this iteration on it also stops when its loss is above that of
+	                     * `window` iterations before; default 0: never */
+	bool terms;         /* the terms at the estimate are added to the sum of the losses, which
+	                     * alone decide when to stop */
+} gr_inner_opts;
+
+/* x [N,...] moved to lower the sum of the losses, with an Adam of its own for this call; a constant,
+ * in the caller's scope. Memory does not grow with iterations. NULL on error. */
+GR_API gr_tensor *gr_solver_minimise(gr_solver *s, gr_method_step *k, gr_tensor *x,
+	gr_inner_loss loss, void *self, const gr_inner_opts *opts);
+
+/* --- steps --- */
 
 /* An estimate as the solver wants it: clipped to [-1,1] unless it has no_clip. */
 GR_API gr_tensor *gr_solver_clip(const gr_solver *s, gr_tensor *x0);

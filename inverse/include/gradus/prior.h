@@ -36,6 +36,9 @@ typedef struct gr_prior_call {
 	gr_tensor *prediction; /* out: [N,C,H,W], what the prior's parametrisation says */
 	gr_tensor *variance;   /* out: [N,C,H,W], v of a learned reverse variance, or NULL:
 	                        * log var = f log beta + (1 - f) log v_t, f = (v + 1) / 2 */
+	bool want_features;    /* in: fill features too */
+	gr_tensor *features;   /* out: [N,P,D], what the network's hidden tokens say in the space of the
+	                        * encoder that it was aligned with; NULL if it has none */
 } gr_prior_call;
 
 /* A kind of prior; `self` is what gr_prior_new() was given. Unused entries are NULL. */
@@ -96,6 +99,9 @@ GR_API const gr_schedule *gr_prior_schedule(const gr_prior *p);
 GR_API gr_schedule *gr_prior_respace(const gr_prior *p, const char *respacing);
 /* A at base step t, 0 <= t <= T-1; between steps log A is linear. */
 GR_API double gr_prior_alpha_bar(const gr_prior *p, double t);
+/* Its inverse: the base step, fractional, at which A is alpha_bar; the first or last one for levels
+ * outside the prior's range. */
+GR_API double gr_prior_time(const gr_prior *p, double alpha_bar);
 
 /* Evaluate; fills call->prediction and call->variance. Checks shapes. */
 GR_API GR_MUST_USE gr_status gr_prior_predict(const gr_prior *p, gr_prior_call *call);

@@ -37,7 +37,8 @@ typedef struct gr_solver_report {
 	const gr_tensor *x0_hat; /* the estimate it was made from; NULL if the method makes none */
 	double loss;             /* weighted sum of all terms, mean over samples; 0 without terms */
 	int terms;
-	gr_tensor *const *value; /* values of each term, unweighted: [N] or [N/particles] */
+	gr_tensor *const *value; /* values of each term, unweighted: [N] or [N/particles]; NULL for one
+	                          * that this step did not ask */
 } gr_solver_report;
 
 /* Return nonzero to stop after this step; gr_solver_run() then returns GR_OK. */
