@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "canvas.h"
+#include "data_path.h"
 #include "gradus/layers.h"
 #include "gradus/ops.h"
 #include "gradus/vit.h"
@@ -296,15 +297,7 @@ static gr_status picture(void *self, const train_run *run, const char *path)
 	const dino_state *s = self;
 	const gr_dataset_info *info = &run->o->info;
 	int64_t n = info->count < SHOWN ? info->count : SHOWN, side = info->height;
-	int64_t pixels = info->channels * side * side;
-	gr_tensor *x = gr_empty(GR_F32, GR_DIMS(n, info->channels, side, side));
-	for (int64_t i = 0; x && i < n; i++) {
-		gr_tensor *image = gr_dataset_image(run->dataset, i);
-		if (!image)
-			return gr_error_code();
-		gr_tensor_to_f32(image, (float *)gr_tensor_data(x) + i * pixels);
-	}
-	x = gr_affine(x, 2.0, -1.0);
+	gr_tensor *x = gr__data_images(run->dataset, 0, n);
 	gr_tensor *tokens = gr_reshape(gr_vit_forward(s->net, x), GR_DIMS(-1, s->dim));
 	gr_tensor *colours = principal(s, tokens, n);
 	gr_tensor *shown = info->channels == 3 ? x : gr_slice(x, 1, 0, 1, 1);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "canvas.h"
+#include "data_path.h"
 #include "gradus/ops.h"
 #include "gradus/vae.h"
 #include "objective.h"
@@ -148,27 +149,12 @@ static void describe(const void *self, FILE *f)
 	fprintf(f, "\t\"objective\": { \"reconstruction\": \"mse\", \"kl\": %.17g },\n", s->kl);
 }
 
-/* Images first..first+n-1 of the training set, [n,C,H,W] in [-1,1]. */
-static gr_tensor *images(const train_run *run, int64_t first, int64_t n)
-{
-	const gr_dataset_info *info = &run->o->info;
-	int64_t pixels = info->channels * info->height * info->width;
-	gr_tensor *x = gr_empty(GR_F32, GR_DIMS(n, info->channels, info->height, info->width));
-	for (int64_t i = 0; x && i < n; i++) {
-		gr_tensor *image = gr_dataset_image(run->dataset, first + i);
-		if (!image)
-			return NULL;
-		gr_tensor_to_f32(image, (float *)gr_tensor_data(x) + i * pixels);
-	}
-	return gr_affine(x, 2.0, -1.0);
-}
-
 /* Each image with its reconstruction to its right. */
 static gr_status picture(void *self, const train_run *run, const char *path)
 {
 	const vae_state *s = self;
 	int64_t n = run->o->info.count < SHOWN ? run->o->info.count : SHOWN;
-	gr_tensor *x = images(run, 0, n);
+	gr_tensor *x = gr__data_images(run->dataset, 0, n);
 	gr_tensor *y = gr_clamp(gr_vae_decode(s->net, gr_vae_encode(s->net, x, NULL)), -1.0, 1.0);
 	gr_tensor *pairs = gr_stack(2, (gr_tensor *[]){x, y}, 1); /* [n,2,C,H,W] */
 	if (!pairs)
@@ -187,7 +173,7 @@ static gr_status finish(void *self, const train_run *run)
 	for (int64_t first = 0; first < count; first += AT_ONCE) {
 		gr_scope_begin();
 		int64_t m = count - first < AT_ONCE ? count - first : AT_ONCE;
-		gr_tensor *moments = gr_vae_moments(s->net, images(run, first, m));
+		gr_tensor *moments = gr_vae_moments(s->net, gr__data_images(run->dataset, first, m));
 		gr_tensor *mean = gr_slice(moments, 1, 0, s->latent, 1);
 		gr_tensor *var = gr_exp(gr_slice(moments, 1, s->latent, 2 * s->latent, 1));
 		gr_tensor *mean_sum = gr_sum(mean, GR_ALL_AXES, false);

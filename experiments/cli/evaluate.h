@@ -1,0 +1,29 @@
+/*
+ * What `gradus evaluate` measures, one file for each kind of network: a table on stdout. cmd_evaluate.c
+ * chooses by the folder's model. Nothing is recorded while they run.
+ */
+#ifndef GRADUS_CLI_EVALUATE_H
+#define GRADUS_CLI_EVALUATE_H
+
+#include "folder.h"
+#include "gradus/dataset.h"
+
+typedef struct evaluate_options {
+	const char *prior, *data, *reference;
+	int64_t limit, seed, threads, neighbours;
+} evaluate_options;
+
+typedef gr_status evaluate_fn(const prior_folder *f, const evaluate_options *o);
+
+/* The error of the predicted noise, per noise level. */
+evaluate_fn gr__evaluate_noise;
+/* An autoencoder: PSNR of reconstructions, statistics of the latents. */
+evaluate_fn gr__evaluate_vae;
+/* A feature network: labels by the nearest neighbours in features, and in pixels. */
+evaluate_fn gr__evaluate_vit;
+
+/* Open the images to measure on; GR_EFORMAT unless they are of the folder's size. */
+gr_status gr__evaluate_data(gr_dataset **out, const char *data, const prior_folder *f,
+	int64_t limit);
+
+#endif

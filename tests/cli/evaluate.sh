@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# gradus evaluate on networks of a few steps: figures that must come out of what they mean.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+	echo "evaluate: $*" >&2
+	cat "$work"/*.txt >&2
+	exit 1
+}
+
+# 64 labelled images of 32 x 32 in MNIST's format, no two alike.
+mkdir "$work/set"
+{
+	printf '\x00\x00\x08\x03\x00\x00\x00\x40\x00\x00\x00\x20\x00\x00\x00\x20'
+	awk 'BEGIN { for (i = 0; i < 64 * 1024; i++) printf "%c", 1 + (i * 7 + int(i / 1024) * 13) % 120 }'
+} >"$work/set/train-images-idx3-ubyte"
+{
+	printf '\x00\x00\x08\x01\x00\x00\x00\x40'
+	awk 'BEGIN { for (i = 0; i < 64; i++) printf "%c", 1 + i % 7 }'
+} >"$work/set/train-labels-idx1-ubyte"
+
+train() {
+	"$GRADUS" train --recipe "$1" --data "$work/set" --batch 4 --warmup 2 --threads 1 \
+		--output "$work/$1" --steps "$2" 2>>"$work/train.txt" || fail "training $1 failed"
+}
+
+evaluate() {
+	"$GRADUS" evaluate --prior "$work/$1" --data "$work/set" --threads 1 "${@:2}" 2>>"$work/error.txt"
+}
+
+# The autoencoder's latents have variance 1 over all channels, drawn 64 * 64 times each: 5 % is
+# many deviations of that estimate.
+train fashion-vae 20
+evaluate fashion-vae >"$work/vae.txt" || fail "fashion-vae"
+awk -F'|' '/^\| [0-3] \|/ { n++; sum += $3; squares += $3 * $3 + $4 * $4 }
+	END { v = squares / n - (sum / n) ^ 2; exit !(n == 4 && v > 0.95 && v < 1.05) }' "$work/vae.txt" ||
+	fail "the latents' variance is not 1"
+grep -qE '^\| PSNR of reconstructions, dB \| [0-9.]+ \([0-9.]+ to [0-9.]+\) \|$' "$work/vae.txt" ||
+	fail "no PSNR"
+
+# Every image is its own nearest neighbour; with all of them voting, all get the label of one.
+train fashion-vit 2
+evaluate fashion-vit --reference "$work/set" --neighbours 1 >"$work/vit.txt" || fail "fashion-vit"
+[ "$(grep -c '| 100.00 |$' "$work/vit.txt")" = 2 ] || fail "an image is not its own neighbour"
+evaluate fashion-vit --reference "$work/set" --neighbours 64 >"$work/vit.txt" || fail "fashion-vit"
+[ "$(grep -c '| 15.62 |$' "$work/vit.txt")" = 2 ] || fail "64 neighbours of 64 agree on no label"
+
+# What cannot be measured.
+code=0
+evaluate fashion-vit --reference "$work/set/train-images-idx3-ubyte" >"$work/out.txt" || code=$?
+[ $code = 2 ] && grep -q 'no labels' "$work/error.txt" || fail "a reference without labels: code $code"
+mkdir "$work/odd"
+echo '{"format": "gradus-prior-1", "model": "odd", "channels": 1, "height": 2, "width": 2}' \
+	>"$work/odd/config.json"
+code=0
+evaluate odd >"$work/out.txt" || code=$?
+[ $code != 0 ] && grep -q 'model "odd"' "$work/error.txt" || fail "an odd model: code $code"
+echo "evaluate: ok"
