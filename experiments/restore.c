@@ -23,6 +23,7 @@
 #define SAVE_SECONDS 15.0
 #define LINE_SECONDS 10.0
 #define PATH_SIZE 4096
+#define METHOD_SIZE 512
 
 typedef struct job {
 	gr_restored *r;
@@ -206,7 +207,7 @@ static void progress(job *j, const gr_solver_report *report)
 static int on_step(const gr_solver_report *report, void *payload)
 {
 	job *j = payload;
-	j->r->evaluations++;
+	j->r->steps++;
 	progress(j, report);
 	if (now() - j->saved > SAVE_SECONDS && report->step < report->steps) {
 		j->saved = now();
@@ -234,46 +235,82 @@ static gr_status run_solver(job *j, gr_solver *s)
 	return GR_OK;
 }
 
-/* Samples [m,C,H,W] of images begin..end-1, in the caller's scope. */
-static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
+/* What the solver of a chunk stands on. */
+typedef struct solving {
+	gr_operator *A;
+	gr_key *keys;
+	gr_term *terms[GR_SOLVER_MAX_TERMS + 1];
+	gr_solver *s;
+} solving;
+
+static void close_solver(job *j, solving *v)
+{
+	j->r->evaluations += gr_solver_evaluations(v->s);
+	j->r->gradients += gr_solver_gradients(v->s);
+	gr_solver_free(v->s);
+	for (int i = 0; v->terms[i] != NULL; i++)
+		gr_term_free(v->terms[i]);
+	gr_operator_free(v->A);
+	gr_free(v->keys);
+}
+
+/* The solver of images begin..end-1, to be closed also on failure. */
+static gr_status open_solver(job *j, solving *v, int64_t begin, int64_t end)
 {
 	const gr_restore_config *c = &j->r->config;
 	int64_t particles = c->particles, m = (end - begin) * particles;
-	gr_operator *A = operator_for(j, begin, end, particles);
+	char method[METHOD_SIZE], respacing[32];
+	bool guided;
 	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
-	gr_key *keys = gr_alloc((size_t)m * sizeof *keys);
-	gr_term *dps = NULL;
-	gr_solver *s = NULL;
-	gr_tensor *x = NULL;
-	if (A == NULL || index == NULL || keys == NULL)
-		goto out;
+	v->A = operator_for(j, begin, end, particles);
+	v->keys = gr_alloc((size_t)m * sizeof *v->keys);
+	if (v->A == NULL || index == NULL || v->keys == NULL)
+		return gr_error_code();
 	for (int64_t i = 0; i < m; i++) {
 		((int64_t *)gr_tensor_data(index))[i] = begin + i / particles;
-		keys[i] = gr_sample_key(j->keys[begin + i / particles], i % particles);
+		v->keys[i] = gr_sample_key(j->keys[begin + i / particles], i % particles);
 	}
-	const char *method;
-	bool guided;
-	if (gr__restore_method(&method, &guided, c) != GR_OK)
-		goto out;
 	gr_tensor *y = gr_gather(j->r->y, 0, index);
-	dps = guided ? gr_dps_term(A, y, c->scale) : NULL;
-	char respacing[32];
+	const gr_term_problem problem = {.size = sizeof problem,
+		.prior = j->prior,
+		.A = v->A,
+		.y = y,
+		.sigma = c->sigma,
+		.particles = particles,
+		.find = gr__prior_find};
+	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
+	if (status == GR_OK)
+		status = gr__restore_terms(v->terms, c, &problem);
 	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
-	gr_term *terms[] = {dps, NULL};
-	if (gr_failed() ||
-		gr_solver_new(&s,
-			GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = keys, .method = method,
-				.A = A, .y = y, .sigma = c->sigma, .respacing = respacing, .terms = terms,
-				.particles = particles, .on_step = on_step, .payload = j)) != GR_OK)
-		goto out;
-	if (load_part(j, s) == GR_OK && run_solver(j, s) == GR_OK)
-		x = gr_contiguous(gr_affine(gr_solver_result(s), 1.0, 0.0));
-out:
-	gr_solver_free(s);
-	gr_term_free(dps);
-	gr_operator_free(A);
-	gr_free(keys);
+	if (status != GR_OK)
+		return status;
+	return gr_solver_new(&v->s,
+		GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = v->keys, .method = method,
+			.A = v->A, .y = y, .sigma = c->sigma, .respacing = respacing, .terms = v->terms,
+			.particles = particles, .on_step = on_step, .payload = j));
+}
+
+/* Samples [m,C,H,W] of images begin..end-1, in the caller's scope. */
+static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
+{
+	solving v = {0};
+	gr_tensor *x = NULL;
+	if (open_solver(j, &v, begin, end) == GR_OK && load_part(j, v.s) == GR_OK &&
+		run_solver(j, v.s) == GR_OK)
+		x = gr_contiguous(gr_affine(gr_prior_decode(j->prior, gr_solver_result(v.s)), 1.0, 0.0));
+	close_solver(j, &v);
 	return x;
+}
+
+/* Whether solver, terms and problem go together: found out before anything is written. */
+static gr_status try_solver(job *j)
+{
+	solving v = {0};
+	gr_scope_begin();
+	gr_status status = open_solver(j, &v, 0, 1);
+	close_solver(j, &v);
+	gr_status ended = gr_scope_end();
+	return status != GR_OK ? status : ended;
 }
 
 /* A numerical failure says which images were at work. */
@@ -281,12 +318,12 @@ static gr_status name_images(const job *j, int64_t begin, int64_t end, gr_status
 {
 	if (status != GR_ENUMERIC)
 		return status;
-	const char *method;
+	char method[METHOD_SIZE];
 	bool guided;
 	char message[1024];
 	snprintf(message, sizeof message, "%s", gr_error_message());
 	gr_error_clear();
-	if (gr__restore_method(&method, &guided, &j->r->config) != GR_OK)
+	if (gr__restore_method(method, sizeof method, &guided, &j->r->config) != GR_OK)
 		return gr_error_code();
 	return gr_error_set(GR_ENUMERIC, "%s (images %s to %s%s)", message, j->r->images->names[begin],
 		j->r->images->names[end - 1], guided ? "; hint: a smaller --scale" : "");
@@ -397,9 +434,9 @@ static gr_status score_all(job *j)
 
 static gr_status check_config(const gr_restore_config *c)
 {
-	const char *method;
+	char method[METHOD_SIZE];
 	bool guided;
-	gr_status status = gr__restore_method(&method, &guided, c);
+	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
 	if (status != GR_OK)
 		return status;
 	if (!(c->sigma >= 0.0) || c->sigma > 100.0)
@@ -436,6 +473,8 @@ static gr_status prepare(job *j)
 		status = draw_keys(j);
 	if (status == GR_OK)
 		status = measure_all(j);
+	if (status == GR_OK)
+		status = try_solver(j);
 	return status;
 }
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "gradus/json.h"
-#include "gradus/method.h"
 #include "restore.h"
 #include "runfolder.h"
 
@@ -11,6 +10,7 @@
 	TEXT(prior, "prior") \
 	TEXT(spec, "operator") \
 	TEXT(solver, "solver") \
+	TEXT(terms, "terms") \
 	TEXT(input, "input") \
 	REAL(sigma, "sigma") \
 	REAL(scale, "scale") \
@@ -127,21 +127,6 @@ void gr__restore_config_clear(gr_restore_config *c)
 	FIELDS(TEXT, SKIP, SKIP)
 #undef TEXT
 #undef SKIP
-}
-
-gr_status gr__restore_method(const char **method, bool *guided, const gr_restore_config *c)
-{
-	unsigned needs = 0;
-	bool dps = strcmp(c->solver, "dps") == 0;
-	*method = dps ? "ddpm" : c->solver;
-	gr_status status = gr_method_needs(&needs, *method);
-	*guided = (needs & GR_METHOD_MEASURED) == 0;
-	if (status == GR_OK)
-		return GR_OK;
-	char message[1024];
-	snprintf(message, sizeof message, "%s", gr_error_message());
-	gr_error_clear();
-	return gr_error_set(status, "%s; and dps, which is ddpm with the DPS term", message);
 }
 
 const char *gr__restore_solver_name(char *name, size_t size, const gr_restore_config *c)

@@ -235,15 +235,22 @@ static gr_status write_manifest(const gr_restored *r, const char *folder)
 	return status;
 }
 
+double gr__restore_nfe(const gr_restored *r, int64_t count)
+{
+	return r->steps > 0 ? (double)count / (double)r->steps * (double)r->config.steps : 0.0;
+}
+
 static gr_status write_run(const gr_restored *r, const char *folder)
 {
 	gr_text t = {0};
 	gr__text_add(&t,
 		"{\n  \"seconds\": %.3f,\n  \"batch_evaluations\": %lld,\n"
-		"  \"evaluations_per_sample\": %lld,\n  \"peak_tensor_bytes\": %llu,\n"
+		"  \"evaluations_per_sample\": %g,\n  \"gradients_per_sample\": %g,\n"
+		"  \"peak_tensor_bytes\": %llu,\n"
 		"  \"peak_resident_bytes\": %llu\n}\n",
-		r->seconds, (long long)r->evaluations, (long long)r->config.steps,
-		(unsigned long long)gr_memory_stats().bytes_peak, (unsigned long long)gr__peak_resident());
+		r->seconds, (long long)r->evaluations, gr__restore_nfe(r, r->evaluations),
+		gr__restore_nfe(r, r->gradients), (unsigned long long)gr_memory_stats().bytes_peak,
+		(unsigned long long)gr__peak_resident());
 	gr_status status = gr__runfolder_write(folder, "run.json", t.text);
 	gr_free(t.text);
 	return status;

@@ -10,6 +10,7 @@
 static const gr_method *const builtin[] = {
 	&gr__method_ddpm,
 	&gr__method_ddim,
+	&gr__method_latent_dps,
 	&gr__method_mmps,
 	&gr__method_pigdm,
 	&gr__method_tmpd,

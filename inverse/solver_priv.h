@@ -40,6 +40,7 @@ gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total
 /* inverse/methods, one each. */
 extern const gr_method gr__method_ddpm;
 extern const gr_method gr__method_ddim;
+extern const gr_method gr__method_latent_dps;
 extern const gr_method gr__method_mmps;
 extern const gr_method gr__method_pigdm;
 extern const gr_method gr__method_tmpd;

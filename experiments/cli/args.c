@@ -106,6 +106,12 @@ static bool assign(const gr_arg *a, const char *text)
 		*(double *)a->target = x;
 		return end != text && *end == '\0' && isfinite(x);
 	}
+	case GR_ARG_LIST: {
+		gr_arg_list *list = a->target;
+		if (list->count < GR_ARG_LIST_MAX)
+			list->item[list->count] = text;
+		return list->count++ < GR_ARG_LIST_MAX;
+	}
 	default: *(bool *)a->target = strcmp(text, "1") == 0; return true;
 	}
 }
@@ -177,7 +183,9 @@ static int parse_option(const gr_command *c, int argc, char **argv, int *at)
 		return usage_error(c, "no value after", word, NULL);
 	if (!assign(a, value)) {
 		fprintf(stderr, "gradus %s: --%s: '%s' is not %s\n", c->name, a->name, value,
-			a->type == GR_ARG_INT ? "a whole number" : "a number");
+			a->type == GR_ARG_INT        ? "a whole number"
+				: a->type == GR_ARG_LIST ? "taken, there are too many"
+										 : "a number");
 		return GR_EXIT_USAGE;
 	}
 	return GR_ARGS_RUN;
@@ -193,6 +201,8 @@ int gr__args_parse(const gr_command *c, int argc, char **argv, const char **word
 			assign(a, a->fallback);
 		else if (a->type == GR_ARG_STRING)
 			*(const char **)a->target = NULL;
+		else if (a->type == GR_ARG_LIST)
+			((gr_arg_list *)a->target)->count = 0;
 		else
 			assign(a, "0");
 	}

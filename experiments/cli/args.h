@@ -23,7 +23,15 @@ typedef enum gr_arg_type {
 	GR_ARG_INT,    /* int64_t */
 	GR_ARG_DOUBLE, /* double */
 	GR_ARG_FLAG,   /* bool, takes no value */
+	GR_ARG_LIST,   /* gr_arg_list: may be given again and again */
 } gr_arg_type;
+
+#define GR_ARG_LIST_MAX 16
+
+typedef struct gr_arg_list {
+	const char *item[GR_ARG_LIST_MAX];
+	int count;
+} gr_arg_list;
 
 typedef struct gr_arg {
 	const char *name; /* without the dashes */

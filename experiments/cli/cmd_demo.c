@@ -62,6 +62,7 @@ static gr_status solve_task(gr_restored **r, int i, const demo_flags *f, const c
 		.prior = "fashion",
 		.spec = tasks[i].spec,
 		.solver = "dps",
+		.terms = "",
 		.input = input,
 		.sigma = 0.05,
 		.scale = tasks[i].scale,

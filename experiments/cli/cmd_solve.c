@@ -13,6 +13,8 @@ typedef struct solve_flags {
 	const char *config_path;
 	int64_t threads;
 	bool list;
+	gr_arg_list terms;
+	char joined[4096]; /* they, separated by blanks */
 } solve_flags;
 
 static int parse(solve_flags *f, int argc, char **argv)
@@ -23,8 +25,10 @@ static int parse(solve_flags *f, int argc, char **argv)
 		{"prior", GR_ARG_STRING, "fashion", "name of a shipped prior, or a folder", &c->prior},
 		{"operator", GR_ARG_STRING, "inpaint_box",
 			"measurement, with options as inpaint_box:box=8; see --list", &c->spec},
-		{"solver", GR_ARG_STRING, "dps",
-			"dps, or a method with parameters as mmps:cg=3; see --list", &c->solver},
+		{"solver", GR_ARG_STRING, "dps", "a solver, with parameters as mmps:cg=3; see --list",
+			&c->solver},
+		{"term", GR_ARG_LIST, NULL, "a further term, as tv:0.1; may be repeated; see --list",
+			&f->terms},
 		{"input", GR_ARG_STRING, NULL, "a PNG file, or a folder of them", &c->input},
 		{"output", GR_ARG_STRING, NULL, "folder to make for this run", &o->output},
 		{"sigma", GR_ARG_DOUBLE, "0.05", "noise, for images in [-1,1]", &c->sigma},
@@ -55,7 +59,14 @@ static int parse(solve_flags *f, int argc, char **argv)
 		.nargs = (int)(sizeof args / sizeof *args),
 	};
 	int words;
-	return gr__args_parse(&command, argc, argv, NULL, 0, &words);
+	int code = gr__args_parse(&command, argc, argv, NULL, 0, &words);
+	for (int i = 0; code == GR_ARGS_RUN && i < f->terms.count; i++) {
+		size_t used = strlen(f->joined);
+		snprintf(f->joined + used, sizeof f->joined - used, "%s%s", i > 0 ? " " : "",
+			f->terms.item[i]);
+	}
+	c->terms = f->joined;
+	return code;
 }
 
 static int print_lists(void)
@@ -63,10 +74,14 @@ static int print_lists(void)
 	printf("operators\n");
 	for (int i = 0; i < gr_operator_count(); i++)
 		printf("%-18s %s\n", gr_operator_list_name(i), gr_operator_list_help(i));
-	printf("\nsolvers\n%-16s %s\n", "dps",
-		"diffusion posterior sampling: ddpm, guided as every method that only samples by --scale");
+	printf("\nsolvers (those without a measurement of their own are guided by the DPS term)\n");
+	for (int i = 0; gr_named_solver_at(i) != NULL; i++)
+		printf("%-16s %s\n", gr_named_solver_at(i)->name, gr_named_solver_at(i)->doc);
 	for (int i = 0; i < gr_method_count(); i++)
 		printf("%-16s %s\n", gr_method_list_name(i), gr_method_list_help(i));
+	printf("\nterms\n");
+	for (int i = 0; i < gr_term_kind_count(); i++)
+		printf("%-16s %s\n", gr_term_kind_at(i)->name, gr_term_kind_at(i)->doc);
 	return GR_EXIT_OK;
 }
 
@@ -94,7 +109,8 @@ static int run(const solve_flags *f)
 	}
 	gr__restore_header(stdout);
 	gr__restore_rows(stdout, r, r->config.spec);
-	printf("\n%s/panel.png\n", f->opts.output);
+	printf("\nprior evaluations per sample: %g, with a gradient: %g\n%s/panel.png\n",
+		gr__restore_nfe(r, r->evaluations), gr__restore_nfe(r, r->gradients), f->opts.output);
 	gr__restored_free(r);
 	return GR_EXIT_OK;
 }

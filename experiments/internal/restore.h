@@ -11,13 +11,15 @@
 
 #include "gradus/baseline.h"
 #include "gradus/solver.h"
+#include "gradus/term_kind.h"
 #include "imageset.h"
 
 /* What decides the results: all of it stands in config.json. */
 typedef struct gr_restore_config {
 	const char *prior;  /* a name or a folder */
 	const char *spec;   /* the operator with its options, as gr_operator_new() takes it */
-	const char *solver; /* "dps", or a method with its parameters, as gr_solver_opts.method */
+	const char *solver; /* a named solver, or a method, with parameters: gradus/solver.h */
+	const char *terms;  /* further terms, as gr_term_open() takes them, separated by blanks */
 	const char *input;  /* PNG or folder */
 	double sigma;       /* of the noise, images in [-1,1] */
 	double scale;       /* zeta of the DPS term, which methods without a measurement get */
@@ -53,7 +55,8 @@ typedef struct gr_restored {
 	char weights_sha[65];
 	char prior_folder[4096];
 	double seconds;
-	int64_t evaluations; /* of the prior, in this process */
+	/* Of the prior, in this process: for each chunk, and of these with a gradient; steps done. */
+	int64_t evaluations, gradients, steps;
 } gr_restored;
 
 /* GR_OK, or an error; GR_ESTATE with gr_interrupted() when a signal stopped it, state saved. */
@@ -61,9 +64,15 @@ gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
 	const gr_restore_opts *opts);
 void gr__restored_free(gr_restored *r);
 
-/* The method behind config->solver, and whether the DPS term guides it: "dps" is ddpm with the term.
- * GR_EARG for a name that there is not. */
-gr_status gr__restore_method(const char **method, bool *guided, const gr_restore_config *c);
+/* restore_terms.c: what config->solver and config->terms stand for. `method` is a text of at most
+ * `size` bytes for gr_solver_opts; guided: the DPS term with weight `scale` belongs to it. GR_EARG
+ * for a name that there is not. */
+gr_status gr__restore_method(char *method, size_t size, bool *guided, const gr_restore_config *c);
+/* All terms of the solver for a problem: the solver's own, then config->terms, of which one takes the
+ * place of the solver's own of the same kind. terms[] ends with NULL; to be freed one by one, also on
+ * failure. */
+gr_status gr__restore_terms(gr_term *terms[GR_SOLVER_MAX_TERMS + 1], const gr_restore_config *c,
+	const gr_term_problem *problem);
 /* The solver's name without parameters, for labels and files: at most `size` bytes. */
 const char *gr__restore_solver_name(char *name, size_t size, const gr_restore_config *c);
 
@@ -73,6 +82,8 @@ gr_status gr__restore_config_read(gr_restore_config *c, const char *path);
 /* Frees the texts of a configuration that was read, also of one that failed. */
 void gr__restore_config_clear(gr_restore_config *c);
 
+/* Evaluations (gradients) of the prior for each sample of the whole run, from a count of r's. */
+double gr__restore_nfe(const gr_restored *r, int64_t count);
 /* restore_report.c: the files of a finished run, and the mean scores as Markdown rows. */
 gr_status gr__restore_report(const gr_restored *r, const char *folder);
 /* A table row per method; `task` names the operator in the first column. */

@@ -8,9 +8,8 @@
  * the loss is the norm itself. Unlike there the norm is per sample, so batches do not couple; and
  * missing entries of a mask carry no noise (gradus/noise.h), so they do not enlarge it.
  */
-#include "gradus/term.h"
-
 #include "gradus/ops.h"
+#include "term_priv.h"
 
 typedef struct dps {
 	const gr_operator *A;
@@ -56,3 +55,16 @@ gr_term *gr_dps_term(const gr_operator *A, gr_tensor *y, double zeta)
 		GR_OPTS(gr_term_opts, .hooks = GR_AT_PREDICT | GR_AT_ESTIMATE, .weight = zeta,
 			.free = dps_free));
 }
+
+static gr_term *dps_open(const gr_term_spec *spec, const gr_term_problem *problem)
+{
+	return gr_dps_term(problem->A, problem->y, gr_term_spec_weight(spec));
+}
+
+const gr_term_kind gr__term_kind_dps = {
+	.name = "dps",
+	.doc = "the norm of the residual; dps:ZETA, 1 where nothing is given",
+	.source = "Chung et al. 2023, eq. 16",
+	.weight = 1.0,
+	.open = dps_open,
+};

@@ -12,6 +12,7 @@ static const gr_restore_config config = {
 	.prior = "fashion",
 	.spec = "inpaint_box:box=8",
 	.solver = "dps",
+	.terms = "tv:0.1 repulsion:10",
 	.input = "a \"quoted\" folder",
 	.sigma = 0.1,
 	.scale = 1.0 / 3.0,

@@ -68,6 +68,15 @@ GR_API int gr_method_count(void);
 GR_API const char *gr_method_list_name(int i);
 GR_API const char *gr_method_list_help(int i);
 
+/* Solvers that papers name and that are here a method with terms: the method, the terms in addition
+ * to a likelihood of weight of the user's choice, separated by blanks, as gr_term_open() takes them.
+ * i = 0, 1, ..., NULL beyond; or by name, up to a colon, NULL if it is none of these. */
+typedef struct gr_named_solver {
+	const char *name, *method, *terms, *doc, *source;
+} gr_named_solver;
+GR_API const gr_named_solver *gr_named_solver_at(int i);
+GR_API const gr_named_solver *gr_named_solver_find(const char *spec);
+
 /* A solver at its first step. GR_EARG naming the option that is wrong; GR_EUNSUPPORTED when method,
  * operator and terms do not go together, saying why. */
 GR_API GR_MUST_USE gr_status gr_solver_new(gr_solver **out, const gr_solver_opts *opts);

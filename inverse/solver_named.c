@@ -1,0 +1,25 @@
+/* Solvers that are a method with terms, by the names of their papers (see gradus/solver.h). */
+#include <string.h>
+
+#include "gradus/solver.h"
+
+static const gr_named_solver table[] = {
+	{"dps", "ddpm", "", "diffusion posterior sampling: ddpm with the DPS term",
+		"Chung et al. 2023, Algorithm 1"},
+};
+#define COUNT ((int)(sizeof table / sizeof *table))
+
+const gr_named_solver *gr_named_solver_at(int i)
+{
+	return i >= 0 && i < COUNT ? &table[i] : NULL;
+}
+
+const gr_named_solver *gr_named_solver_find(const char *spec)
+{
+	size_t length = spec ? strcspn(spec, ":") : 0;
+	for (int i = 0; i < COUNT && spec; i++) {
+		if (strlen(table[i].name) == length && memcmp(table[i].name, spec, length) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
