@@ -132,6 +132,33 @@ gr_status gr__imageset_open(gr_imageset **out, const char *path, const int64_t d
 	return GR_OK;
 }
 
+gr_status gr__imageset_shard(gr_imageset *s, int64_t shard, int64_t shards)
+{
+	if (shard < 0 || shard >= shards)
+		return gr_error_set(GR_EARG, "images: shard %lld of %lld; they are counted from 0",
+			(long long)shard, (long long)shards);
+	if (shard >= s->n)
+		return gr_error_set(GR_EARG, "images: shard %lld of %lld holds none of %lld images",
+			(long long)shard, (long long)shards, (long long)s->n);
+	gr_scope_begin();
+	gr_tensor *kept = gr_contiguous(gr_slice(s->x, 0, shard, s->n, shards));
+	int64_t n = 0;
+	for (int64_t i = 0; i < s->n && kept != NULL; i++) {
+		if (i % shards != shard) {
+			gr_free(s->names[i]);
+			continue;
+		}
+		memmove(s->sha[n], s->sha[i], sizeof s->sha[n]);
+		s->names[n++] = s->names[i];
+	}
+	if (kept != NULL) {
+		s->n = n;
+		gr_tensor_release(s->x);
+		s->x = gr_tensor_retain(kept);
+	}
+	return gr_scope_end();
+}
+
 void gr__imageset_free(gr_imageset *s)
 {
 	if (s == NULL)

@@ -12,7 +12,6 @@
 
 #include "gradus/io.h"
 #include "gradus/json.h"
-#include "gradus/metric.h"
 #include "gradus/noise.h"
 #include "gradus/operator.h"
 #include "gradus/ops.h"
@@ -389,28 +388,15 @@ static gr_status score(job *j, gr_score *out, gr_tensor *x, int64_t copies)
 	gr_scope_begin();
 	gr_operator *A = operator_for(j, 0, r->images->n, copies);
 	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
-	double *v = gr_alloc((size_t)m * 4 * sizeof *v);
-	if (A != NULL && index != NULL && v != NULL) {
-		for (int64_t i = 0; i < m; i++)
-			((int64_t *)gr_tensor_data(index))[i] = i / copies;
-		gr_tensor *truth = gr_gather(r->images->x, 0, index);
-		bool inpaints = strcmp(gr_baseline_name(A), "harmonic") == 0; /* a mask of pixels */
-		gr_tensor *support = inpaints ? gr_operator_support(A, GR_F32) : NULL;
-		gr_status status = gr_psnr(v, x, truth, NULL);
-		if (status == GR_OK && support != NULL)
-			status = gr_psnr(v + m, x, truth, GR_OPTS(gr_psnr_opts, .leave_out = support));
-		if (status == GR_OK)
-			status = gr_ssim(v + 2 * m, x, truth, GR_SSIM_WANG2004);
-		if (status == GR_OK)
-			status = gr_residual_rms(v + 3 * m, A, x, gr_gather(r->y, 0, index));
-		double unit = r->config.sigma > 0.0 ? r->config.sigma : 1.0;
-		for (int64_t i = 0; i < m && status == GR_OK; i++)
-			out[i] = (gr_score){v[i], support != NULL ? v[m + i] : (double)NAN, v[2 * m + i],
-				v[3 * m + i] / unit};
-	}
-	gr_free(v);
+	for (int64_t i = 0; i < m && index != NULL; i++)
+		((int64_t *)gr_tensor_data(index))[i] = i / copies;
+	gr_status status = gr_error_code();
+	if (status == GR_OK)
+		status = gr__score_images(out, A, x, gr_gather(r->images->x, 0, index),
+			gr_gather(r->y, 0, index), r->config.sigma);
 	gr_operator_free(A);
-	return gr_scope_end();
+	gr_status ended = gr_scope_end();
+	return status != GR_OK ? status : ended;
 }
 
 static gr_status score_all(job *j)
@@ -429,7 +415,9 @@ static gr_status score_all(job *j)
 		status = score(j, r->score_baseline, r->baseline, 1);
 	if (status == GR_OK)
 		status = score(j, r->score_sample, r->samples, particles);
-	return status == GR_OK ? score(j, r->score_mean, r->mean, 1) : status;
+	if (status == GR_OK)
+		status = score(j, r->score_mean, r->mean, 1);
+	return status == GR_OK ? gr__score_spread(r->score_mean, r->samples, n, particles) : status;
 }
 
 static gr_status check_config(const gr_restore_config *c)
@@ -469,6 +457,8 @@ static gr_status prepare(job *j)
 	if (status == GR_OK)
 		status = gr__imageset_open(&r->images, r->config.input, gr_prior_dims(j->prior),
 			r->config.limit);
+	if (status == GR_OK && j->opts->shards > 1)
+		status = gr__imageset_shard(r->images, j->opts->shard, j->opts->shards);
 	if (status == GR_OK)
 		status = draw_keys(j);
 	if (status == GR_OK)

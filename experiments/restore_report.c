@@ -32,10 +32,8 @@ static void csv_row(gr_text *t, const char *image, const char *method, int64_t p
 	gr__text_add(t, "%s,%s,", image, method);
 	if (particle >= 0)
 		gr__text_add(t, "%lld", (long long)particle);
-	csv_number(t, s->psnr);
-	csv_number(t, s->psnr_missing);
-	csv_number(t, s->ssim);
-	csv_number(t, s->residual);
+	for (int c = 0; c < GR_SCORES; c++)
+		csv_number(t, s->v[c]);
 	gr__text_add(t, "\n");
 }
 
@@ -45,7 +43,10 @@ static gr_status write_metrics(const gr_restored *r, const char *folder)
 	int64_t particles = r->config.particles;
 	char solver[SOLVER_SIZE];
 	gr__restore_solver_name(solver, sizeof solver, &r->config);
-	gr__text_add(&t, "image,method,particle,psnr,psnr_missing,ssim,residual_over_sigma\n");
+	gr__text_add(&t, "image,method,particle");
+	for (int c = 0; c < GR_SCORES; c++)
+		gr__text_add(&t, ",%s", gr__score_columns[c].name);
+	gr__text_add(&t, "\n");
 	for (int64_t i = 0; i < r->images->n; i++) {
 		const char *name = r->images->names[i];
 		csv_row(&t, name, r->baseline_name, -1, &r->score_baseline[i]);
@@ -64,28 +65,33 @@ static gr_score mean_score(const gr_score *s, int64_t n)
 {
 	gr_score m = {0};
 	for (int64_t i = 0; i < n; i++) {
-		m.psnr += s[i].psnr / (double)n;
-		m.psnr_missing += s[i].psnr_missing / (double)n;
-		m.ssim += s[i].ssim / (double)n;
-		m.residual += s[i].residual / (double)n;
+		for (int c = 0; c < GR_SCORES; c++)
+			m.v[c] += s[i].v[c] / (double)n;
 	}
 	return m;
 }
 
 void gr__restore_header(FILE *stream)
 {
-	fprintf(stream,
-		"| task | method | PSNR | PSNR, missing pixels | SSIM | residual / sigma |\n"
-		"|---|---|---|---|---|---|\n");
+	fprintf(stream, "| task | method");
+	for (int c = 0; c < GR_SCORES; c++)
+		fprintf(stream, " | %s", gr__score_columns[c].title);
+	fprintf(stream, " |\n|---|---");
+	for (int c = 0; c < GR_SCORES; c++)
+		fprintf(stream, "|---");
+	fprintf(stream, "|\n");
 }
 
 static void print_row(FILE *stream, const char *task, const char *method, gr_score s)
 {
-	char missing[32] = "";
-	if (!isnan(s.psnr_missing))
-		snprintf(missing, sizeof missing, "%.2f", s.psnr_missing);
-	fprintf(stream, "| %s | %s | %.2f | %s | %.3f | %.2f |\n", task, method, s.psnr, missing,
-		s.ssim, s.residual);
+	fprintf(stream, "| %s | %s", task, method);
+	for (int c = 0; c < GR_SCORES; c++) {
+		if (isnan(s.v[c]))
+			fprintf(stream, " | ");
+		else
+			fprintf(stream, " | %.*f", gr__score_columns[c].digits, s.v[c]);
+	}
+	fprintf(stream, " |\n");
 }
 
 void gr__restore_rows(FILE *stream, const gr_restored *r, const char *task)

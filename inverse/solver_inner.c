@@ -52,7 +52,9 @@ static gr_status differentiate(inner *in, int64_t i, gr_tensor **gradient)
 		status = gr_solver_terms(in->s, in->k, x, NULL, i, in->opts->iterations, &total);
 	if (!status)
 		status = gr_grad(gradient, total, 1, &x, NULL);
-	return status ? status : gr_tensor_to_f64(gr_stop_gradient(losses), in->seen);
+	if (status || gr_estimating())
+		return status;
+	return gr_tensor_to_f64(gr_stop_gradient(losses), in->seen);
 }
 
 /* Which samples stop at iteration i, and the list of their losses for later ones. */

@@ -17,6 +17,8 @@ typedef struct gr_imageset {
  */
 gr_status gr__imageset_open(gr_imageset **out, const char *path, const int64_t dims[3],
 	int64_t limit);
+/* Keep the images whose index is `shard` modulo `shards`. GR_EARG when none is left. */
+gr_status gr__imageset_shard(gr_imageset *s, int64_t shard, int64_t shards);
 void gr__imageset_free(gr_imageset *s);
 
 /* Image i of a batch [N,C,H,W] as [C,H,W], and images begin..end-1; owned by the scope. */

@@ -13,6 +13,7 @@
 #include "gradus/solver.h"
 #include "gradus/term_kind.h"
 #include "imageset.h"
+#include "score.h"
 
 /* What decides the results: all of it stands in config.json. */
 typedef struct gr_restore_config {
@@ -35,12 +36,9 @@ typedef struct gr_restore_opts {
 	bool quiet;
 	int64_t chunk;  /* samples at a time; default 32 */
 	bool recompute; /* gradients run the network's stages again */
+	/* Of the images those whose index is `shard` modulo `shards`; 0 of 0: all. */
+	int64_t shard, shards;
 } gr_restore_opts;
-
-/* Scores of one method on one image; NaN where a score has no meaning. */
-typedef struct gr_score {
-	double psnr, psnr_missing, ssim, residual; /* residual in units of sigma */
-} gr_score;
 
 /* Tensors f32 [n,...] of a run; `samples` [n*particles,C,H,W], image by image. */
 typedef struct gr_restored {
