@@ -16,6 +16,7 @@ static const gr_method *const builtin[] = {
 	&gr__method_tmpd,
 	&gr__method_ddnm,
 	&gr__method_diffpir,
+	&gr__method_smc,
 };
 #define BUILTIN ((int)(sizeof builtin / sizeof *builtin))
 

@@ -46,5 +46,6 @@ extern const gr_method gr__method_pigdm;
 extern const gr_method gr__method_tmpd;
 extern const gr_method gr__method_ddnm;
 extern const gr_method gr__method_diffpir;
+extern const gr_method gr__method_smc;
 
 #endif
