@@ -197,33 +197,98 @@ gr_status gr_sample_variance(double *out, const gr_tensor *samples)
 	return finish(out, gr_mul_s(square, K / (K - 1.0)), recording);
 }
 
-gr_status gr_coverage(double *out, const gr_tensor *samples, const gr_tensor *truth, double level)
+/* Of entry i of all samples: ends of the central interval. line [K] is scratch. */
+static void interval(double ends[2], double *line, const double *samples, int64_t K, int64_t D,
+	int64_t i, double level)
+{
+	for (int64_t k = 0; k < K; k++)
+		line[k] = samples[k * D + i];
+	qsort(line, (size_t)K, sizeof(*line), ascending);
+	ends[0] = quantile(line, K, 0.5 - 0.5 * level);
+	ends[1] = quantile(line, K, 0.5 + 0.5 * level);
+}
+
+gr_status gr_coverage_of(double *out, const gr_tensor *samples, const gr_tensor *truths,
+	double level)
 {
 	gr_status status = check_rows("coverage", samples, 0);
 	if (status)
 		return status;
 	int64_t K = gr_tensor_dim(samples, 0);
 	int64_t D = gr_tensor_size(samples) / K;
-	if (gr_tensor_size(truth) != D || !(level > 0.0 && level < 1.0))
+	int64_t L = gr_tensor_size(truths) / D;
+	if (L < 1 || gr_tensor_size(truths) != L * D || !(level > 0.0 && level < 1.0))
 		return gr_error_set(GR_ESHAPE,
 			"coverage: %lld entries in a sample, %lld in the truth; level %g", (long long)D,
-			(long long)gr_tensor_size(truth), level);
-	double *v = gr_alloc(((size_t)(K * D) + (size_t)D + (size_t)K) * sizeof(*v));
+			(long long)gr_tensor_size(truths), level);
+	double *v = gr_alloc((size_t)(K * D + L * D + K) * sizeof(*v));
 	double *t = v ? v + K * D : NULL;
 	int64_t inside = 0;
 	status = v ? gr_tensor_to_f64(samples, v) : gr_error_code();
-	status = status ? status : gr_tensor_to_f64(truth, t);
+	status = status ? status : gr_tensor_to_f64(truths, t);
 	for (int64_t i = 0; i < D && !status; i++) {
-		double *line = t + D;
-		for (int64_t k = 0; k < K; k++)
-			line[k] = v[k * D + i];
-		qsort(line, (size_t)K, sizeof(*line), ascending);
-		inside += t[i] >= quantile(line, K, 0.5 - 0.5 * level) &&
-			t[i] <= quantile(line, K, 0.5 + 0.5 * level);
+		double ends[2];
+		interval(ends, t + L * D, v, K, D, i, level);
+		for (int64_t l = 0; l < L; l++)
+			inside += t[l * D + i] >= ends[0] && t[l * D + i] <= ends[1];
 	}
 	if (!status)
-		*out = (double)inside / (double)D;
+		*out = (double)inside / (double)(L * D);
 	gr_free(v);
+	return status;
+}
+
+gr_status gr_coverage(double *out, const gr_tensor *samples, const gr_tensor *truth, double level)
+{
+	int64_t K = samples ? gr_tensor_dim(samples, 0) : 0;
+	if (K > 0 && gr_tensor_size(truth) != gr_tensor_size(samples) / K)
+		return gr_error_set(GR_ESHAPE, "coverage: %lld entries in a sample, %lld in the truth",
+			(long long)(gr_tensor_size(samples) / K), (long long)gr_tensor_size(truth));
+	return gr_coverage_of(out, samples, truth, level);
+}
+
+/* Directions drawn at a time: their projections are what takes memory. */
+#define DIRECTIONS 256
+
+/* Mean over directions first.. of W_2^2 between the projections, times their number. */
+static gr_tensor *slices(gr_tensor *a, gr_tensor *b, int64_t first, int64_t count, gr_key key)
+{
+	int64_t D = gr_tensor_dim(a, 1);
+	gr_tensor *u = gr_random_normal(gr_key_fold(key, (uint64_t)first), GR_F64, GR_DIMS(D, count));
+	u = gr_div(u, gr_norm(u, GR_AXES(0), true));
+	gr_tensor *p = gr_sort(gr_contiguous(gr_transpose(gr_matmul(a, u), 0, 1)), 1, false, NULL);
+	gr_tensor *q = gr_sort(gr_contiguous(gr_transpose(gr_matmul(b, u), 0, 1)), 1, false, NULL);
+	return gr_mul_s(gr_mean(gr_square(gr_sub(p, q)), GR_ALL_AXES, false), (double)count);
+}
+
+gr_status gr_sliced_wasserstein(double *out, const gr_tensor *a, const gr_tensor *b,
+	int64_t projections, gr_key key)
+{
+	gr_status status = check_rows("sliced Wasserstein", a, 0);
+	status = status ? status : check_rows("sliced Wasserstein", b, 0);
+	if (status)
+		return status;
+	if (!gr_is_same_shape(a, b) || projections < 1)
+		return gr_error_set(GR_ESHAPE,
+			"sliced Wasserstein: %lld and %lld rows of %lld and %lld numbers, %lld projections; "
+			"expected as many of each",
+			(long long)gr_tensor_dim(a, 0), (long long)gr_tensor_dim(b, 0),
+			(long long)gr_tensor_size(a), (long long)gr_tensor_size(b), (long long)projections);
+	bool recording = gr_set_recording(false);
+	gr_scope_begin();
+	gr_tensor *x = rows_of(a);
+	gr_tensor *y = rows_of(b);
+	double sum = 0.0;
+	for (int64_t first = 0; first < projections && !gr_failed(); first += DIRECTIONS) {
+		int64_t left = projections - first;
+		gr_scope_begin();
+		gr_tensor *part = slices(x, y, first, left < DIRECTIONS ? left : DIRECTIONS, key);
+		sum += part ? gr_item(part) : 0.0;
+		gr_scope_end();
+	}
+	*out = sqrt(sum / (double)projections);
+	status = gr_scope_end();
+	gr_set_recording(recording);
 	return status;
 }
 

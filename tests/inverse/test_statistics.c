@@ -92,3 +92,44 @@ Test(statistics, frechet)
 	cr_assert_eq(gr_frechet(&d, gr_mul_s(centred, 3.0), centred), GR_OK);
 	cr_expect(fabs(d - 4.0 * trace) < 1e-9, "%g", d);
 }
+
+/* Shifted by v, <u, v>^2 has the mean |v|^2 / D, exactly in one dimension; scaled in one dimension,
+ * sorted values differ by their size; and the order of rows does not matter. */
+Test(statistics, sliced_wasserstein)
+{
+	double d;
+	gr_tensor *a = nn_normal(1, GR_F64, GR_DIMS(200, 6));
+	gr_tensor *flipped = gr_flip(a, 0);
+	cr_assert_eq(gr_sliced_wasserstein(&d, a, flipped, 50, gr_key_seed(1)), GR_OK);
+	cr_expect(d < 1e-14, "%g", d);
+	gr_tensor *shift = gr_full(GR_F64, GR_DIMS(1, 6), 0.5);
+	cr_assert_eq(gr_sliced_wasserstein(&d, a, gr_add(flipped, shift), 20000, gr_key_seed(1)),
+		GR_OK);
+	/* the square of a cosine has the variance 2 (D - 1) / (D^2 (D + 2)) */
+	double mean = 6.0 * 0.25 / 6.0;
+	double spread = 6.0 * 0.25 * sqrt(2.0 * 5.0 / (36.0 * 8.0) / 20000.0);
+	cr_expect(fabs(d * d - mean) < 5.0 * spread, "%g", d * d);
+	gr_tensor *line = gr_reshape(a, GR_DIMS(1200, 1));
+	cr_assert_eq(gr_sliced_wasserstein(&d, line, gr_mul_s(line, 3.0), 7, gr_key_seed(1)), GR_OK);
+	double square = gr_item(gr_mean(gr_square(line), GR_ALL_AXES, false));
+	cr_expect(fabs(d - 2.0 * sqrt(square)) < 1e-12);
+	cr_expect_eq(gr_sliced_wasserstein(&d, a, line, 7, gr_key_seed(1)), GR_ESHAPE);
+	gr_error_clear();
+}
+
+/* The 90 % interval of 0..100 is 5..95, which 91 of them lie in, ends included. */
+Test(statistics, coverage_of_many)
+{
+	double part;
+	gr_tensor *samples = gr_reshape(gr_arange(GR_F64, 101, 0.0, 1.0), GR_DIMS(101, 1));
+	gr_tensor *truths = gr_reshape(gr_arange(GR_F64, 200, -50.0, 1.0), GR_DIMS(200, 1));
+	cr_assert_eq(gr_coverage_of(&part, samples, truths, 0.9), GR_OK);
+	cr_expect(fabs(part - 91.0 / 200.0) < 1e-14, "%g", part);
+	gr_tensor *normal = nn_normal(1, GR_F64, GR_DIMS(4000, 3));
+	gr_tensor *others = nn_normal(2, GR_F64, GR_DIMS(4000, 3));
+	cr_assert_eq(gr_coverage_of(&part, normal, others, 0.9), GR_OK);
+	/* by the quantiles' error and that of the count, both sqrt(0.09 / 4000) for each of 3 */
+	cr_expect(fabs(part - 0.9) < 5.0 * sqrt(2.0 * 0.09 / 12000.0), "%g", part);
+	cr_expect_eq(gr_coverage_of(&part, normal, gr_zeros(GR_F64, GR_DIMS(4)), 0.9), GR_ESHAPE);
+	gr_error_clear();
+}

@@ -47,6 +47,19 @@ GR_API GR_MUST_USE gr_status gr_sample_variance(double *out, const gr_tensor *sa
 GR_API GR_MUST_USE gr_status gr_coverage(double *out, const gr_tensor *samples,
 	const gr_tensor *truth, double level);
 
+/* The same over truths [L,...], L >= 1, such as draws of the exact posterior of one measurement. */
+GR_API GR_MUST_USE gr_status gr_coverage_of(double *out, const gr_tensor *samples,
+	const gr_tensor *truths, double level);
+
+/*
+ * Sliced Wasserstein distance of two sets of as many samples, a and b [n,...], n >= 2:
+ *     sqrt(mean over u of W_2^2(<u, a>, <u, b>)), u uniform on the sphere, drawn from the key,
+ * W_2^2 in one dimension the mean square difference of sorted values. The same key, the same
+ * directions: distances to compare are taken with one. It is not 0 for two samples of one law.
+ */
+GR_API GR_MUST_USE gr_status gr_sliced_wasserstein(double *out, const gr_tensor *a,
+	const gr_tensor *b, int64_t projections, gr_key key);
+
 /* Frechet distance |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2)) of features [n,D] and [n',D], n >= 2,
  * covariances over n - 1. Compare at equal n alone: with n < D it is biased upwards. */
 GR_API GR_MUST_USE gr_status gr_frechet(double *out, const gr_tensor *a, const gr_tensor *b);
