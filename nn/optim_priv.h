@@ -13,6 +13,8 @@
 void gr__block_load(double *out, const gr_tensor *t, int64_t begin, int64_t n);
 void gr__block_store(gr_tensor *t, const double *in, int64_t begin, int64_t n);
 
+/* The buffers of m (running statistics), none perhaps; freed by gr_params_free. */
+gr_status gr__params_buffers(gr_params *out, const gr_module *m);
 /* A retained copy of every name and tensor; GR_EARG unless all are contiguous f32 or f64. */
 gr_status gr__params_copy(gr_params *out, const gr_params *params, const char *who);
 void gr__params_release(gr_params *p);

@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include "gradus/ops.h"
+#include "module_priv.h"
 
 #define MAX_NAME 512
 
-gr_status gr_params_of(gr_params *out, const gr_module *m)
+/* Those that are tracked, or those that are buffers. */
+static gr_status list_params(gr_params *out, const gr_module *m, bool buffers)
 {
 	*out = (gr_params){0};
 	int64_t n = gr_module_param_count(m);
@@ -31,16 +33,27 @@ gr_status gr_params_of(gr_params *out, const gr_module *m)
 			gr_params_free(out);
 			return gr_error_code();
 		}
-		if (!gr_is_tracked(t))
+		if (buffers ? !gr_module_param_handle(m, i)->buffer : !gr_is_tracked(t))
 			continue;
 		out->names[out->n] = gr_module_param_name(m, i);
 		out->tensors[out->n++] = t;
 	}
-	if (out->n == 0) {
+	return GR_OK;
+}
+
+gr_status gr_params_of(gr_params *out, const gr_module *m)
+{
+	gr_status status = list_params(out, m, false);
+	if (!status && out->n == 0) {
 		gr_params_free(out);
 		return gr_error_set(GR_EARG, "params_of: no parameter is trainable");
 	}
-	return GR_OK;
+	return status;
+}
+
+gr_status gr__params_buffers(gr_params *out, const gr_module *m)
+{
+	return list_params(out, m, true);
 }
 
 void gr_params_free(gr_params *p)

@@ -43,6 +43,16 @@ static gr_status take_params(gr_trainer *t)
 	return GR_OK;
 }
 
+static gr_status take_buffers(gr_trainer *t)
+{
+	gr_params found;
+	gr_status status = gr__params_buffers(&found, t->module);
+	if (!status && found.n > 0)
+		status = gr__params_copy(&t->buffers, &found, "train");
+	gr_params_free(&found);
+	return status;
+}
+
 gr_status gr_trainer_new(gr_trainer **out, gr_module *m, gr_loss_fn loss, const gr_train_opts *opts,
 	void *ctx)
 {
@@ -66,6 +76,8 @@ gr_status gr_trainer_new(gr_trainer **out, gr_module *m, gr_loss_fn loss, const 
 	const char *config = opts->config ? opts->config : "";
 	gr_sha256_bytes(config, strlen(config), t->config_hash);
 	gr_status status = take_params(t);
+	if (!status)
+		status = take_buffers(t);
 	if (!status && opts->output) {
 		t->output = gr_strdup(opts->output);
 		if (!t->output)
@@ -94,6 +106,7 @@ void gr_trainer_free(gr_trainer *t)
 	gr_ema_free(t->ema);
 	gr_optim_free(t->optim);
 	gr__params_release(&t->params);
+	gr__params_release(&t->buffers);
 	gr_free(t->handles);
 	gr_free(t->leaves);
 	gr_free(t->grads);

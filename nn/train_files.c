@@ -88,6 +88,8 @@ static gr_status add_state(const gr_trainer *t, gr_archive *a)
 	snprintf(seed, sizeof(seed), "%" PRIu64, t->opts.seed);
 	gr_status status = gr__state_save(a, "param.", &t->params, t->params.tensors, dtype);
 	if (!status)
+		status = gr__state_save(a, "buffer.", &t->buffers, t->buffers.tensors, dtype);
+	if (!status)
 		status = gr_ema_save(t->ema, a, "ema.", dtype);
 	if (!status)
 		status = gr_optim_save(t->optim, a);
@@ -169,11 +171,15 @@ static gr_status load_checkpoint(gr_trainer *t, int64_t step, int64_t *log_bytes
 	if (!status)
 		status = gr__state_check(a, "param.", &t->params);
 	if (!status)
+		status = gr__state_check(a, "buffer.", &t->buffers);
+	if (!status)
 		status = gr_ema_load(t->ema, a, "ema.");
 	if (!status)
 		status = gr_optim_load(t->optim, a);
 	if (!status)
 		status = gr__state_load(t->params.tensors, a, "param.", &t->params);
+	if (!status)
+		status = gr__state_load(t->buffers.tensors, a, "buffer.", &t->buffers);
 	gr_archive_free(a);
 	if (!status)
 		t->done = t->saved = done;

@@ -11,6 +11,7 @@ struct gr_trainer {
 	gr_train_opts opts; /* its pointers are cleared, but for the callbacks */
 	gr_lr_opts lr;
 	gr_params params;   /* names and tensors as they were at the start, retained */
+	gr_params buffers;  /* what losses may move beside them, likewise; n 0: none */
 	gr_param **handles; /* [params.n], as the next two */
 	gr_tensor **leaves; /* this step's */
 	gr_tensor **grads;

@@ -32,6 +32,7 @@ TestSuite(train, .init = make_folder, .fini = remove_folder);
 typedef struct perceptron {
 	gr_module *root;
 	gr_linear *a, *b;
+	gr_batchnorm *norm;      /* whose running statistics a checkpoint holds */
 	int64_t nan_at, stop_at; /* steps; -1 for never */
 	int steps, checkpoints;
 } perceptron;
@@ -40,6 +41,7 @@ static perceptron perceptron_new(void)
 {
 	perceptron p = {.root = gr_module_new(), .nan_at = -1, .stop_at = -1};
 	p.a = gr_linear_new(p.root, "a", GR_OPTS(gr_linear_opts, .in = 2, .out = 8));
+	p.norm = gr_batchnorm_new(p.root, "norm", GR_OPTS(gr_batchnorm_opts, .channels = 8));
 	p.b = gr_linear_new(p.root, "b", GR_OPTS(gr_linear_opts, .in = 8, .out = 1));
 	cr_assert_eq(gr_module_init(p.root, gr_key_seed(1)), GR_OK);
 	return p;
@@ -51,7 +53,7 @@ static gr_tensor *loss_at(int64_t step, gr_key key, void *ctx)
 	const perceptron *p = ctx;
 	gr_tensor *x = gr_random_normal(key, GR_F32, GR_DIMS(16, 2));
 	gr_tensor *y = gr_add(gr_sin(gr_slice(x, 1, 0, 1, 1)), gr_slice(x, 1, 1, 2, 1));
-	gr_tensor *h = gr_tanh(gr_linear_forward(p->a, x));
+	gr_tensor *h = gr_tanh(gr_batchnorm_train(p->norm, gr_linear_forward(p->a, x)));
 	gr_tensor *loss = gr_mean(gr_square(gr_sub(gr_linear_forward(p->b, h), y)), GR_ALL_AXES, false);
 	return step == p->nan_at ? gr_mul_s(loss, (double)NAN) : loss;
 }
@@ -221,7 +223,7 @@ Test(train, refuses_a_foreign_checkpoint)
 	gr_module_free(p.root);
 }
 
-/* NaN stops the run before anything is updated, naming the step. */
+/* NaN stops the run before anything is updated but what the loss itself moves, naming the step. */
 Test(train, stops_at_nan)
 {
 	perceptron p = perceptron_new(), good = perceptron_new();
@@ -232,8 +234,10 @@ Test(train, stops_at_nan)
 	gr_error_clear();
 	opts.steps = 12;
 	cr_assert_eq(train(&good, &opts), GR_OK);
-	for (int64_t i = 0; i < gr_module_param_count(p.root); i++)
-		cr_assert(nn_same_bits(gr_module_param(p.root, i), gr_module_param(good.root, i)));
+	for (int64_t i = 0; i < gr_module_param_count(p.root); i++) {
+		if (!strstr(gr_module_param_name(p.root, i), "running_"))
+			cr_assert(nn_same_bits(gr_module_param(p.root, i), gr_module_param(good.root, i)));
+	}
 	gr_module_free(p.root);
 	gr_module_free(good.root);
 }

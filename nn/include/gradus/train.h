@@ -4,11 +4,12 @@
  *
  * A run is a pure function of its options, its loss and the parameters it starts from: killed at
  * any moment and resumed, it ends with the bits of an uninterrupted run. For that the loss must be
- * a function of (step, key) alone, as batches of gr_loader are.
+ * a function of (step, key), of parameters and of buffers alone, as batches of gr_loader are.
  *
  * In the output folder: log.csv (step,loss,lr,grad_norm) and the last two checkpoints,
  * checkpoint-STEP.safetensors, each whole or absent: "param.NAME", "ema.NAME", "optim.m.NAME",
- * "optim.v.NAME" and as text the step, the seed and the hash of the configuration.
+ * "optim.v.NAME", "buffer.NAME" for the running statistics that a loss moves, and as text the step,
+ * the seed and the hash of the configuration.
  *
  * Ownership: the trainer keeps pointers to module and context, which must outlive it. Threads: one.
  */
@@ -66,7 +67,7 @@ GR_API void gr_trainer_free(gr_trainer *t);
 /*
  * Train to the last step. After gr_interrupt() it finishes the step, saves and returns GR_OK with
  * gr_trainer_done() < steps. GR_ENUMERIC names the step at which loss or gradient is not finite;
- * parameters and checkpoints are then those of the last good step.
+ * parameters and checkpoints are then those of the last good step (buffers may be one ahead).
  */
 GR_API GR_MUST_USE gr_status gr_trainer_run(gr_trainer *t);
 /* Number of steps finished. */
