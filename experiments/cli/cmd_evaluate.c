@@ -18,6 +18,7 @@ static const struct {
 	{"unet", gr__evaluate_noise},
 	{"autoencoder_kl", gr__evaluate_vae},
 	{"dino", gr__evaluate_vit},
+	{"mpe_cnn", gr__evaluate_mpe},
 };
 
 gr_status gr__evaluate_data(gr_dataset **out, const char *data, const prior_folder *f,
@@ -47,6 +48,11 @@ static gr_status run(const evaluate_options *o)
 		if (strcmp(kinds[i].model, f.model) == 0)
 			measure = kinds[i].run;
 	}
+	if (status == GR_OK && gr_json_find(gr_json_find(f.root, f.model), "num_classes") != NULL &&
+		measure == gr__evaluate_mpe)
+		measure = gr__evaluate_classifier;
+	if (o->samples > 0 || o->drawn != NULL)
+		measure = gr__evaluate_samples;
 	if (status == GR_OK && measure == NULL)
 		status = gr_error_set(GR_EUNSUPPORTED, "%s: nothing is measured of a model \"%s\"", f.path,
 			f.model);
@@ -69,6 +75,13 @@ int gr_cmd_evaluate(int argc, char **argv)
 		{"reference", GR_ARG_STRING, "fashion", "feature networks: images with labels to vote by",
 			&o.reference},
 		{"neighbours", GR_ARG_INT, "10", "feature networks: how many of them vote", &o.neighbours},
+		{"samples", GR_ARG_INT, "0", "priors: draw so many and have them judged", &o.samples},
+		{"drawn", GR_ARG_STRING, NULL, "have images judged that were drawn: as for --data",
+			&o.drawn},
+		{"judge", GR_ARG_STRING, "fashion-classifier", "the classifier that does, as --prior",
+			&o.judge},
+		{"sampler", GR_ARG_STRING, "ddim", "of --samples, as gradus sample", &o.sampler},
+		{"steps", GR_ARG_INT, "50", "of --samples, as gradus sample", &o.steps},
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &o.threads},
 	};
 	const gr_command command = {
@@ -77,8 +90,11 @@ int gr_cmd_evaluate(int argc, char **argv)
 		.summary =
 			"Measure a trained network on images it has not seen: a prior's error of the "
 			"predicted\nnoise per noise level, an autoencoder's reconstructions and latents, "
-			"a feature network's\nneighbours.",
-		.examples = {"gradus evaluate", "gradus evaluate --prior runs/mine --data faces --limit 0"},
+			"a feature network's\nneighbours, "
+			"a classifier's labels, how equivariant a network is. With --samples, what a\n"
+			"classifier finds in samples of a prior, and how far they are from images.",
+		.examples = {"gradus evaluate",
+			"gradus evaluate --prior runs/mine --samples 1000 --limit 2000"},
 		.args = args,
 		.nargs = (int)(sizeof args / sizeof *args),
 	};

@@ -1,4 +1,4 @@
-/* gradus sample: images drawn from a prior, as one grid. */
+/* gradus sample: images drawn from a prior, as one grid or as an array. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,13 +7,10 @@
 #include "args.h"
 #include "canvas.h"
 #include "commands.h"
-#include "gradus/noise.h"
+#include "gradus/io.h"
 #include "gradus/ops.h"
-#include "gradus/prior.h"
-#include "gradus/solver.h"
 #include "runfolder.h"
-
-#define AT_ONCE 32
+#include "sample_draw.h"
 
 typedef struct sample_flags {
 	const char *prior, *output, *sampler;
@@ -26,7 +23,8 @@ static int parse(sample_flags *f, int argc, char **argv)
 	const gr_arg args[] = {
 		{"prior", GR_ARG_STRING, "fashion", "name of a shipped prior, or a folder", &f->prior},
 		{"n", GR_ARG_INT, "16", "how many", &f->n},
-		{"output", GR_ARG_STRING, NULL, "PNG file to make", &f->output},
+		{"output", GR_ARG_STRING, NULL, "file to make: a grid in .png, or a dataset in .npy",
+			&f->output},
 		{"sampler", GR_ARG_STRING, "ddim", "method, with parameters: ddpm, ddim, ddim:eta=0.5",
 			&f->sampler},
 		{"steps", GR_ARG_INT, "50", "steps, of the prior's 1000", &f->steps},
@@ -36,7 +34,7 @@ static int parse(sample_flags *f, int argc, char **argv)
 	};
 	const gr_command command = {
 		.name = "sample",
-		.usage = "--output FILE.png [options]",
+		.usage = "--output FILE [options]",
 		.summary = "Draw images from a prior.",
 		.examples = {"gradus sample --prior fashion -n 16 --output grid.png",
 			"gradus sample --sampler ddpm --steps 1000 --seed 7 --output fine.png"},
@@ -47,39 +45,26 @@ static int parse(sample_flags *f, int argc, char **argv)
 	return gr__args_parse(&command, argc, argv, NULL, 0, &words);
 }
 
-/* Samples first..first+m-1 into out [n,C,H,W]. */
-static gr_status draw(gr_tensor *out, const gr_prior *prior, const sample_flags *f, int64_t first,
-	int64_t m)
+static bool ends_in(const char *path, const char *ending)
 {
-	gr_key keys[AT_ONCE];
-	gr_key base = gr_key_fold_name(gr_key_seed((uint64_t)f->seed), "sample");
-	for (int64_t i = 0; i < m; i++)
-		keys[i] = gr_key_fold(base, (uint64_t)(first + i));
-	char respacing[32];
-	snprintf(respacing, sizeof respacing, "%lld", (long long)f->steps);
-	gr_scope_begin();
-	gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = prior, .n = m, .keys = keys,
-		.method = f->sampler, .respacing = respacing));
-	int64_t pixels = gr_tensor_size(out) / f->n;
-	if (x != NULL)
-		gr_tensor_to_f32(x, (float *)gr_tensor_data(out) + first * pixels);
-	return gr_scope_end();
+	size_t n = strlen(path), e = strlen(ending);
+	return n >= e && strcmp(path + n - e, ending) == 0;
 }
 
 static gr_status draw_all(const sample_flags *f, const gr_prior *prior)
 {
-	const int64_t *dims = gr_prior_dims(prior);
-	gr_tensor *all = gr_zeros(GR_F32, GR_DIMS(f->n, dims[0], dims[1], dims[2]));
-	gr_status status = all == NULL ? gr_error_code() : GR_OK;
-	for (int64_t first = 0; first < f->n && status == GR_OK; first += AT_ONCE) {
-		int64_t m = f->n - first < AT_ONCE ? f->n - first : AT_ONCE;
-		status = draw(all, prior, f, first, m);
-		if (status == GR_OK && !f->quiet)
-			fprintf(stderr, "sample: %lld of %lld\n", (long long)(first + m), (long long)f->n);
-	}
+	const sample_draw d = {.command = f->quiet ? NULL : "sample",
+		.method = f->sampler,
+		.n = f->n,
+		.steps = f->steps,
+		.seed = f->seed};
+	gr_tensor *all = gr__sample_draw(prior, &d);
+	if (all == NULL)
+		return gr_error_code();
+	if (ends_in(f->output, ".npy")) /* as a dataset: f32 in 0..1 */
+		return gr_npy_write(f->output, gr_clamp(gr_affine(all, 0.5, 0.5), 0.0, 1.0));
 	int64_t columns = (int64_t)ceil(sqrt((double)f->n));
-	int64_t scale = dims[2] < 64 ? 2 : 1;
-	return status == GR_OK ? gr__canvas_grid(f->output, all, columns, scale, 2) : status;
+	return gr__canvas_grid(f->output, all, columns, gr_tensor_dim(all, 3) < 64 ? 2 : 1, 2);
 }
 
 int gr_cmd_sample(int argc, char **argv)
@@ -90,7 +75,7 @@ int gr_cmd_sample(int argc, char **argv)
 		return code;
 	if (f.output == NULL || f.n < 1 || f.n > 100000 || f.steps < 1) {
 		fprintf(stderr,
-			"gradus sample: needs --output FILE.png, -n in 1..100000, --steps of 1 or more\n");
+			"gradus sample: needs --output FILE, -n in 1..100000, --steps of 1 or more\n");
 		return GR_EXIT_USAGE;
 	}
 	if (access(f.output, F_OK) == 0) {

@@ -9,8 +9,8 @@
 #include "gradus/dataset.h"
 
 typedef struct evaluate_options {
-	const char *prior, *data, *reference;
-	int64_t limit, seed, threads, neighbours;
+	const char *prior, *data, *reference, *judge, *drawn, *sampler;
+	int64_t limit, seed, threads, neighbours, samples, steps;
 } evaluate_options;
 
 typedef gr_status evaluate_fn(const prior_folder *f, const evaluate_options *o);
@@ -21,6 +21,11 @@ evaluate_fn gr__evaluate_noise;
 evaluate_fn gr__evaluate_vae;
 /* A feature network: labels by the nearest neighbours in features, and in pixels. */
 evaluate_fn gr__evaluate_vit;
+
+/* A classifier: labels found. A network without classes: its equivariance on images and off them. */
+evaluate_fn gr__evaluate_classifier, gr__evaluate_mpe;
+/* Samples of a prior, drawn or given, in the eyes of a classifier. */
+evaluate_fn gr__evaluate_samples;
 
 /* Open the images to measure on; GR_EFORMAT unless they are of the folder's size. */
 gr_status gr__evaluate_data(gr_dataset **out, const char *data, const prior_folder *f,

@@ -7,6 +7,8 @@ static const objective *const objectives[] = {
 	&gr__objective_unet,
 	&gr__objective_vae,
 	&gr__objective_dino,
+	&gr__objective_classifier,
+	&gr__objective_mpe,
 };
 
 #define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))

@@ -44,7 +44,8 @@ typedef struct objective {
 	void (*release)(void *self);
 } objective;
 
-extern const objective gr__objective_unet, gr__objective_vae, gr__objective_dino;
+extern const objective gr__objective_unet, gr__objective_vae, gr__objective_dino,
+	gr__objective_classifier, gr__objective_mpe;
 
 /* The objective of that name; NULL when there is none. */
 const objective *gr__objective_find(const char *name);

@@ -19,6 +19,15 @@ static const recipe recipes[] = {
 	{"fashion-vit", "garments, 64 tokens of 96 features and a class token: DINO",
 		"dino --data fashion --epochs 10 --batch 64 --lr 1e-3 --warmup 500 --lr-decay cosine "
 		"--ema 0.996 --weight-decay 0.05 --clip 3 --seed 1"},
+	{"fashion-classifier", "garments told apart, to judge samples by; guides nothing",
+		"classifier --data fashion --flip --epochs 4 --batch 64 --lr 2e-3 --warmup 100 "
+		"--lr-decay cosine --weight-decay 0.01 --ema 0.995 --precision bf16 --seed 2"},
+	{"fashion-mpe", "garments, features that are equivariant on them: contrastive",
+		"mpe --data fashion --by contrastive --blocks 3 --epochs 6 --batch 128 --lr 1e-3 "
+		"--warmup 100 --lr-decay cosine --weight-decay 1e-4 --ema 0.999 --seed 1"},
+	{"fashion-mpe-equi", "the same by the equivariance objective, left and right",
+		"mpe --data fashion --by equivariance --group hflip --blocks 3 --epochs 3 --batch 128 "
+		"--lr 5e-4 --warmup 100 --lr-decay cosine --weight-decay 1e-4 --ema 0.999 --seed 1"},
 };
 
 #define NRECIPES ((int)(sizeof(recipes) / sizeof(recipes[0])))

@@ -48,6 +48,25 @@ evaluate fashion-vit --reference "$work/set" --neighbours 1 >"$work/vit.txt" || 
 evaluate fashion-vit --reference "$work/set" --neighbours 64 >"$work/vit.txt" || fail "fashion-vit"
 [ "$(grep -c '| 15.62 |$' "$work/vit.txt")" = 2 ] || fail "64 neighbours of 64 agree on no label"
 
+# A classifier counts every image of every class once; samples that are the images themselves have
+# their shares of the classes and no distance from them.
+train fashion-classifier 2
+evaluate fashion-classifier --limit 0 >"$work/classes.txt" || fail "fashion-classifier"
+awk -F'|' '/^\| [0-9]/ { n++; sum += $3 } /^\| all / { all = $3 }
+	END { exit !(n == 7 && sum == 64 && all == 64) }' "$work/classes.txt" || fail "classes do not add up"
+evaluate fashion-vae --drawn "$work/set" --judge "$work/fashion-classifier" --limit 0 \
+	>"$work/drawn.txt" || fail "--drawn"
+awk -F'|' '/^\| [0-9]/ { n++; if ($3 + 0 != $4 + 0) exit 1; sum += $3 }
+	/^\| samples/ { exit !(n == 8 && sum > 99.5 && sum < 100.5 && $3 < 1e-4) }' "$work/drawn.txt" ||
+	fail "images are not judged as themselves"
+evaluate ../fashion --samples 1 >"$work/out.txt" && fail "a prior that is not there"
+
+# |a - b| is at most |a| + |b|: no error is above 2; two networks, three groups, six conditions.
+train fashion-mpe 2
+evaluate fashion-mpe --limit 16 >"$work/mpe.txt" || fail "fashion-mpe"
+awk -F'|' '/trained \|/ { n++; if (!($6 > 0 && $6 <= 2)) exit 1 } END { exit n != 36 }' \
+	"$work/mpe.txt" || fail "not an equivariance error"
+
 # What cannot be measured.
 code=0
 evaluate fashion-vit --reference "$work/set/train-images-idx3-ubyte" >"$work/out.txt" || code=$?
