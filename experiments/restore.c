@@ -1,8 +1,8 @@
 /*
- * Solving one inverse problem for a set of images, chunk by chunk; see restore.h. The files that a
- * finished run leaves are written by restore_report.c.
+ * Solving one inverse problem for a set of images, chunk by chunk; see restore.h. What a run stands on
+ * is opened by restore_job.c, the files that a finished one leaves are written by restore_report.c.
  */
-#include "restore.h"
+#include "restore_job.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,16 +24,6 @@
 #define PATH_SIZE 4096
 #define METHOD_SIZE 512
 
-typedef struct job {
-	gr_restored *r;
-	const gr_restore_opts *opts;
-	gr_prior *prior;
-	gr_key *keys; /* [n] measurement keys */
-	int64_t per_chunk, chunks, chunk;
-	double started, saved, printed;
-	int64_t steps_total, steps_before; /* of this process, for the remaining time */
-} job;
-
 static double now(void)
 {
 	struct timespec t;
@@ -41,78 +31,15 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static gr_operator *operator_for(const job *j, int64_t begin, int64_t end, int64_t copies)
-{
-	const int64_t *dims = gr_prior_dims(j->prior);
-	int64_t n = (end - begin) * copies;
-	gr_key *keys = gr_alloc((size_t)n * sizeof *keys);
-	if (keys == NULL)
-		return NULL;
-	for (int64_t i = 0; i < n; i++)
-		keys[i] = j->keys[begin + i / copies];
-	gr_operator *A = gr_operator_new(j->r->config.spec,
-		GR_OPTS(gr_operator_opts, .channels = dims[0], .height = dims[1], .width = dims[2], .n = n,
-			.keys = keys));
-	gr_free(keys);
-	return A;
-}
-
-/* y as an image of the prior's size: repeated pixels for small measurements, the middle of larger
- * ones, A^T y for those that are no images. */
-static gr_tensor *shown(const gr_operator *A, gr_tensor *y)
-{
-	const int64_t *in = gr_operator_in_dims(A), *out = gr_operator_out_dims(A);
-	int64_t factor = in[1] / out[1];
-	bool reduced = factor >= 1 && (out[2] == in[2] / factor || out[2] * factor >= in[2]);
-	if (out[0] == in[0] && out[1] >= in[1] && out[2] >= in[2]) {
-		int64_t top = (out[1] - in[1]) / 2, left = (out[2] - in[2]) / 2;
-		return gr_contiguous(
-			gr_slice(gr_slice(y, 2, top, top + in[1], 1), 3, left, left + in[2], 1));
-	}
-	if (gr_is_linear_operator(A) && (out[0] != in[0] || out[1] == 1 || !reduced))
-		return gr_operator_adjoint(A, y);
-	gr_tensor *image = factor > 1 ? gr_upsample_nearest2d(y, factor) : y;
-	return gr_is_same_shape(image, y) ? gr_contiguous(image) : image;
-}
-
-static gr_status measure_all(job *j)
-{
-	gr_restored *r = j->r;
-	gr_operator *A = operator_for(j, 0, r->images->n, 1);
-	if (A == NULL)
-		return gr_error_code();
-	gr_scope_begin();
-	gr_tensor *y = gr_measure(A, r->images->x, r->config.sigma);
-	r->y = gr_tensor_retain(y);
-	r->shown = gr_tensor_retain(shown(A, y));
-	r->baseline = gr_tensor_retain(gr_baseline_restore(A, y, r->config.sigma));
-	r->baseline_name = gr_baseline_name(A);
-	gr_status status = gr_scope_end();
-	gr_operator_free(A);
-	return status;
-}
-
-static gr_status draw_keys(job *j)
-{
-	gr_imageset *images = j->r->images;
-	j->keys = gr_alloc((size_t)images->n * sizeof *j->keys);
-	for (int64_t i = 0; i < images->n && j->keys != NULL; i++) {
-		gr_scope_begin();
-		j->keys[i] = gr_measurement_key((uint64_t)j->r->config.seed, gr__batch_one(images->x, i));
-		gr_scope_end();
-	}
-	return gr_error_code();
-}
-
-static void state_path(const job *j, char *path, size_t size, const char *what)
+static void state_path(const gr_restore_job *j, char *path, size_t size, const char *what)
 {
 	snprintf(path, size, "%s/state/chunk%05lld_%s.safetensors", j->opts->output,
 		(long long)j->chunk, what);
 }
 
 /* A list of named tensors and the steps done. */
-static gr_status save_state(const job *j, const char *what, int n, const char *const *names,
-	gr_tensor *const *states, int64_t done)
+static gr_status save_state(const gr_restore_job *j, const char *what, int n,
+	const char *const *names, gr_tensor *const *states, int64_t done)
 {
 	char path[PATH_SIZE], text[32];
 	state_path(j, path, sizeof path, what);
@@ -133,7 +60,7 @@ static gr_status save_state(const job *j, const char *what, int n, const char *c
 
 /* The named tensors of a saved state in the caller's scope; false (and no error) when there is
  * none. */
-static bool load_state(const job *j, const char *what, int n, const char *const *names,
+static bool load_state(const gr_restore_job *j, const char *what, int n, const char *const *names,
 	gr_tensor **states, int64_t *done)
 {
 	char path[PATH_SIZE];
@@ -157,7 +84,7 @@ static bool load_state(const job *j, const char *what, int n, const char *const 
 	return whole;
 }
 
-static gr_status save_part(const job *j, const gr_solver *s)
+static gr_status save_part(const gr_restore_job *j, const gr_solver *s)
 {
 	const char *names[GR_SOLVER_MAX_STATES];
 	gr_tensor *states[GR_SOLVER_MAX_STATES];
@@ -170,7 +97,7 @@ static gr_status save_part(const job *j, const gr_solver *s)
 }
 
 /* Go on from a saved part, if there is one. */
-static gr_status load_part(const job *j, gr_solver *s)
+static gr_status load_part(const gr_restore_job *j, gr_solver *s)
 {
 	const char *names[GR_SOLVER_MAX_STATES];
 	gr_tensor *states[GR_SOLVER_MAX_STATES];
@@ -183,7 +110,7 @@ static gr_status load_part(const job *j, gr_solver *s)
 	return gr_error_code();
 }
 
-static void progress(job *j, const gr_solver_report *report)
+static void progress(gr_restore_job *j, const gr_solver_report *report)
 {
 	if (j->opts->quiet)
 		return;
@@ -205,7 +132,7 @@ static void progress(job *j, const gr_solver_report *report)
 
 static int on_step(const gr_solver_report *report, void *payload)
 {
-	job *j = payload;
+	gr_restore_job *j = payload;
 	j->r->steps++;
 	progress(j, report);
 	if (now() - j->saved > SAVE_SECONDS && report->step < report->steps) {
@@ -216,7 +143,7 @@ static int on_step(const gr_solver_report *report, void *payload)
 }
 
 /* Run to the end, saving the state now and then and when interrupted. */
-static gr_status run_solver(job *j, gr_solver *s)
+static gr_status run_solver(gr_restore_job *j, gr_solver *s)
 {
 	while (gr_solver_done(s) < gr_solver_steps(s)) {
 		gr_status status = gr_solver_run(s);
@@ -234,86 +161,22 @@ static gr_status run_solver(job *j, gr_solver *s)
 	return GR_OK;
 }
 
-/* What the solver of a chunk stands on. */
-typedef struct solving {
-	gr_operator *A;
-	gr_key *keys;
-	gr_term *terms[GR_SOLVER_MAX_TERMS + 1];
-	gr_solver *s;
-} solving;
-
-static void close_solver(job *j, solving *v)
-{
-	j->r->evaluations += gr_solver_evaluations(v->s);
-	j->r->gradients += gr_solver_gradients(v->s);
-	gr_solver_free(v->s);
-	for (int i = 0; v->terms[i] != NULL; i++)
-		gr_term_free(v->terms[i]);
-	gr_operator_free(v->A);
-	gr_free(v->keys);
-}
-
-/* The solver of images begin..end-1, to be closed also on failure. */
-static gr_status open_solver(job *j, solving *v, int64_t begin, int64_t end)
-{
-	const gr_restore_config *c = &j->r->config;
-	int64_t particles = c->particles, m = (end - begin) * particles;
-	char method[METHOD_SIZE], respacing[32];
-	bool guided;
-	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
-	v->A = operator_for(j, begin, end, particles);
-	v->keys = gr_alloc((size_t)m * sizeof *v->keys);
-	if (v->A == NULL || index == NULL || v->keys == NULL)
-		return gr_error_code();
-	for (int64_t i = 0; i < m; i++) {
-		((int64_t *)gr_tensor_data(index))[i] = begin + i / particles;
-		v->keys[i] = gr_sample_key(j->keys[begin + i / particles], i % particles);
-	}
-	gr_tensor *y = gr_gather(j->r->y, 0, index);
-	const gr_term_problem problem = {.size = sizeof problem,
-		.prior = j->prior,
-		.A = v->A,
-		.y = y,
-		.sigma = c->sigma,
-		.particles = particles,
-		.find = gr__prior_find};
-	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
-	if (status == GR_OK)
-		status = gr__restore_terms(v->terms, c, &problem);
-	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
-	if (status != GR_OK)
-		return status;
-	return gr_solver_new(&v->s,
-		GR_OPTS(gr_solver_opts, .prior = j->prior, .n = m, .keys = v->keys, .method = method,
-			.A = v->A, .y = y, .sigma = c->sigma, .respacing = respacing, .terms = v->terms,
-			.particles = particles, .on_step = on_step, .payload = j));
-}
-
 /* Samples [m,C,H,W] of images begin..end-1, in the caller's scope. */
-static gr_tensor *solve_chunk(job *j, int64_t begin, int64_t end)
+static gr_tensor *solve_chunk(gr_restore_job *j, int64_t begin, int64_t end)
 {
-	solving v = {0};
+	gr_restore_solving v = {0};
 	gr_tensor *x = NULL;
-	if (open_solver(j, &v, begin, end) == GR_OK && load_part(j, v.s) == GR_OK &&
-		run_solver(j, v.s) == GR_OK)
+	if (gr__restore_solving_open(j, &v, begin, end, on_step, j) == GR_OK &&
+		load_part(j, v.s) == GR_OK && run_solver(j, v.s) == GR_OK)
 		x = gr_contiguous(gr_affine(gr_prior_decode(j->prior, gr_solver_result(v.s)), 1.0, 0.0));
-	close_solver(j, &v);
+	j->r->evaluations += gr_solver_evaluations(v.s);
+	j->r->gradients += gr_solver_gradients(v.s);
+	gr__restore_solving_close(&v);
 	return x;
 }
 
-/* Whether solver, terms and problem go together: found out before anything is written. */
-static gr_status try_solver(job *j)
-{
-	solving v = {0};
-	gr_scope_begin();
-	gr_status status = open_solver(j, &v, 0, 1);
-	close_solver(j, &v);
-	gr_status ended = gr_scope_end();
-	return status != GR_OK ? status : ended;
-}
-
 /* A numerical failure says which images were at work. */
-static gr_status name_images(const job *j, int64_t begin, int64_t end, gr_status status)
+static gr_status name_images(const gr_restore_job *j, int64_t begin, int64_t end, gr_status status)
 {
 	if (status != GR_ENUMERIC)
 		return status;
@@ -328,7 +191,7 @@ static gr_status name_images(const job *j, int64_t begin, int64_t end, gr_status
 		j->r->images->names[end - 1], guided ? "; hint: a smaller --scale" : "");
 }
 
-static gr_status run_chunk(job *j)
+static gr_status run_chunk(gr_restore_job *j)
 {
 	int64_t begin = j->chunk * j->per_chunk, n = j->r->images->n, done;
 	int64_t end = begin + j->per_chunk < n ? begin + j->per_chunk : n;
@@ -359,13 +222,11 @@ static gr_status run_chunk(job *j)
 	return name_images(j, begin, end, gr_scope_end());
 }
 
-static gr_status run_chunks(job *j)
+static gr_status run_chunks(gr_restore_job *j)
 {
 	gr_restored *r = j->r;
 	const int64_t *dims = gr_prior_dims(j->prior);
-	int64_t n = r->images->n, at_once = j->opts->chunk > 0 ? j->opts->chunk : 32;
-	j->per_chunk = at_once > r->config.particles ? at_once / r->config.particles : 1;
-	j->chunks = (n + j->per_chunk - 1) / j->per_chunk;
+	int64_t n = r->images->n;
 	j->steps_total = j->chunks * r->config.steps;
 	r->samples = gr_tensor_retain(
 		gr_zeros(GR_F32, GR_DIMS(n * r->config.particles, dims[0], dims[1], dims[2])));
@@ -381,12 +242,12 @@ static gr_status run_chunks(job *j)
 }
 
 /* Scores of x [n*copies,C,H,W] against image i / copies; the baseline and the mean have 1 copy. */
-static gr_status score(job *j, gr_score *out, gr_tensor *x, int64_t copies)
+static gr_status score(gr_restore_job *j, gr_score *out, gr_tensor *x, int64_t copies)
 {
 	gr_restored *r = j->r;
 	int64_t m = r->images->n * copies;
 	gr_scope_begin();
-	gr_operator *A = operator_for(j, 0, r->images->n, copies);
+	gr_operator *A = gr__restore_operator(j, 0, r->images->n, copies);
 	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
 	for (int64_t i = 0; i < m && index != NULL; i++)
 		((int64_t *)gr_tensor_data(index))[i] = i / copies;
@@ -399,7 +260,7 @@ static gr_status score(job *j, gr_score *out, gr_tensor *x, int64_t copies)
 	return status != GR_OK ? status : ended;
 }
 
-static gr_status score_all(job *j)
+static gr_status score_all(gr_restore_job *j)
 {
 	gr_restored *r = j->r;
 	int64_t n = r->images->n, particles = r->config.particles;
@@ -420,63 +281,13 @@ static gr_status score_all(job *j)
 	return status == GR_OK ? gr__score_spread(r->score_mean, r->samples, n, particles) : status;
 }
 
-static gr_status check_config(const gr_restore_config *c)
-{
-	char method[METHOD_SIZE];
-	bool guided;
-	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
-	if (status != GR_OK)
-		return status;
-	if (!(c->sigma >= 0.0) || c->sigma > 100.0)
-		return gr_error_set(GR_EARG, "sigma is %g, must be 0 or more (images are in [-1,1])",
-			c->sigma);
-	if (!(c->scale >= 0.0) || c->scale > 1e6)
-		return gr_error_set(GR_EARG, "scale is %g, must be 0 or more", c->scale);
-	if (c->particles < 1 || c->particles > 1024)
-		return gr_error_set(GR_EARG, "particles is %lld, must be 1..1024", (long long)c->particles);
-	if (c->steps < 1 || c->limit < 0)
-		return gr_error_set(GR_EARG, "steps and limit must not be negative, steps at least 1");
-	return GR_OK;
-}
-
-/* Everything that can be wrong with the input is found before the folder is made. */
-static gr_status prepare(job *j)
+static gr_status run_job(gr_restore_job *j)
 {
 	gr_restored *r = j->r;
-	char weights[sizeof r->prior_folder + 32];
-	gr_status status = check_config(&r->config);
-	if (status == GR_OK)
-		status = gr__prior_find(r->prior_folder, sizeof r->prior_folder, r->config.prior);
-	if (status == GR_OK)
-		status = gr_prior_open(&j->prior, r->prior_folder);
-	if (status == GR_OK && j->opts->recompute)
-		status = gr_prior_set_recompute(j->prior, true);
-	snprintf(weights, sizeof weights, "%s/weights.safetensors", r->prior_folder);
-	if (status == GR_OK)
-		status = gr_sha256_file(weights, r->weights_sha);
-	if (status == GR_OK)
-		status = gr__imageset_open(&r->images, r->config.input, gr_prior_dims(j->prior),
-			r->config.limit);
-	if (status == GR_OK && j->opts->shards > 1)
-		status = gr__imageset_shard(r->images, j->opts->shard, j->opts->shards);
-	if (status == GR_OK)
-		status = draw_keys(j);
-	if (status == GR_OK)
-		status = measure_all(j);
-	if (status == GR_OK)
-		status = try_solver(j);
-	return status;
-}
-
-static gr_status run_job(job *j)
-{
-	gr_restored *r = j->r;
-	gr_status status = prepare(j);
-	if (status != GR_OK)
-		return status;
 	char *config = gr__restore_config_text(&r->config);
-	status = config == NULL ? gr_error_code()
-							: gr__runfolder_open(j->opts->output, config, j->opts->resume);
+	gr_status status = config == NULL
+		? gr_error_code()
+		: gr__runfolder_open(j->opts->output, config, j->opts->resume);
 	gr_free(config);
 	double start = now();
 	if (status == GR_OK)
@@ -494,21 +305,17 @@ static gr_status run_job(job *j)
 gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
 	const gr_restore_opts *opts)
 {
+	gr_restore_job j;
 	*out = NULL;
-	job j = {.opts = opts};
-	j.r = gr_alloc(sizeof *j.r);
-	if (j.r == NULL)
-		return gr_error_code();
-	j.r->config = *config;
-	gr_status status = run_job(&j);
-	gr_prior_free(j.prior);
-	gr_free(j.keys);
-	if (status != GR_OK) {
+	gr_status status = gr__restore_job_open(&j, config, opts);
+	if (status == GR_OK)
+		status = run_job(&j);
+	gr__restore_job_close(&j);
+	if (status == GR_OK)
+		*out = j.r;
+	else
 		gr__restored_free(j.r);
-		return status;
-	}
-	*out = j.r;
-	return GR_OK;
+	return status;
 }
 
 void gr__restored_free(gr_restored *r)

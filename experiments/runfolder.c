@@ -116,6 +116,42 @@ void gr__runfolder_remove(const char *folder, const char *name)
 	}
 }
 
+/* One file, to a temporary name and renamed. */
+static gr_status copy_file(const char *from, const char *to)
+{
+	char block[65536];
+	gr_outfile *out;
+	FILE *in = fopen(from, "rb");
+	if (in == NULL)
+		return gr_error_set(GR_EIO, "%s: %s", from, strerror(errno));
+	gr_status status = gr_outfile_open(&out, to);
+	for (size_t n; status == GR_OK && (n = fread(block, 1, sizeof block, in)) > 0;)
+		fwrite(block, 1, n, gr_outfile_stream(out));
+	bool failed = ferror(in) != 0;
+	fclose(in);
+	if (status == GR_OK)
+		status = gr_outfile_commit(out);
+	return status == GR_OK && failed ? gr_error_set(GR_EIO, "%s: cannot be read", from) : status;
+}
+
+gr_status gr__runfolder_copy(const char *from, const char *to)
+{
+	char source[PATH_SIZE + 256], target[PATH_SIZE + 256];
+	gr_status status = GR_OK;
+	DIR *dir = opendir(from);
+	if (dir == NULL)
+		return gr_error_set(GR_EIO, "%s: %s", from, strerror(errno));
+	for (struct dirent *e; status == GR_OK && (e = readdir(dir)) != NULL;) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(source, sizeof source, "%s/%s", from, e->d_name);
+		snprintf(target, sizeof target, "%s/%s", to, e->d_name);
+		status = copy_file(source, target);
+	}
+	closedir(dir);
+	return status;
+}
+
 gr_status gr__runfolder_open(const char *path, const char *config, bool resume)
 {
 	if (is_folder(path) && !is_empty(path)) {

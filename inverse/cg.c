@@ -115,7 +115,7 @@ gr_tensor *gr__cg_solve(gr_cg_fn apply, void *self, gr_tensor *b, const gr_cg_op
 	cg c = {.truncate = opts && opts->truncate};
 	double tolerance = opts && opts->tolerance != 0.0 ? opts->tolerance : 1e-8;
 	int64_t most = opts && opts->iterations ? opts->iterations : 1000;
-	if (gr_estimating()) /* how many there are depends on values; memory does not grow after two */
+	if (gr_estimating() && !c.truncate) /* how many there are depends on values */
 		most = 2;
 	if (!b)
 		return NULL;

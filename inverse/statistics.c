@@ -93,6 +93,43 @@ gr_status gr_summarize_samples(gr_summary out[3], const double *value, int64_t n
 	return status;
 }
 
+#define EXACT_PAIRS 14
+#define SIGN_DRAWS 20000
+
+gr_status gr_paired_test(double *p, const double *difference, int64_t n, gr_key key)
+{
+	if (!p || !difference || n < 1)
+		return gr_error_set(GR_EARG, "paired test: no pairs");
+	double *kept = gr_alloc((size_t)n * sizeof(*kept));
+	if (!kept)
+		return gr_error_code();
+	int64_t m = 0;
+	double seen = 0.0;
+	for (int64_t i = 0; i < n; i++)
+		if (!isnan(difference[i])) {
+			kept[m++] = difference[i];
+			seen += difference[i];
+		}
+	bool exact = m <= EXACT_PAIRS;
+	int64_t draws = exact ? (int64_t)1 << m : SIGN_DRAWS;
+	int64_t far = 0;
+	for (int64_t d = 0; d < draws; d++) {
+		gr_key draw = gr_key_fold(key, (uint64_t)d);
+		double total = 0.0;
+		for (int64_t i = 0; i < m; i++) {
+			bool flip = exact ? (d >> i & 1) != 0 : gr_key_uniform(draw, (uint64_t)i) < 0.5;
+			total += flip ? -kept[i] : kept[i];
+		}
+		/* Equal up to the rounding of sums counts as equal. */
+		far += fabs(total) >= fabs(seen) * (1.0 - 1e-12);
+	}
+	gr_free(kept);
+	if (m == 0)
+		return gr_error_set(GR_EARG, "paired test: all %lld differences are NaN", (long long)n);
+	*p = exact ? (double)far / (double)draws : (double)(far + 1) / (double)(draws + 1);
+	return GR_OK;
+}
+
 /* --- one number from tensors --- */
 
 /* Take the number of a scalar expression, and end the scope in which it was made. */

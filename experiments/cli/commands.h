@@ -8,13 +8,16 @@ int gr_cmd_demo(int argc, char **argv);
 int gr_cmd_evaluate(int argc, char **argv);
 int gr_cmd_explain(int argc, char **argv);
 int gr_cmd_images(int argc, char **argv);
+int gr_cmd_merge(int argc, char **argv);
 int gr_cmd_model(int argc, char **argv);
 int gr_cmd_model_describe(int argc, char **argv);
 int gr_cmd_model_info(int argc, char **argv);
 int gr_cmd_model_run(int argc, char **argv);
 int gr_cmd_ops(int argc, char **argv);
+int gr_cmd_plan(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
+int gr_cmd_table(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);
 
 #endif

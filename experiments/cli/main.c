@@ -15,6 +15,9 @@ static const struct {
 } commands[] = {
 	{"demo", gr_cmd_demo, "restore shipped images in three ways and show them"},
 	{"solve", gr_cmd_solve, "restore images from measurements"},
+	{"table", gr_cmd_table, "run a table or figure of the papers"},
+	{"plan", gr_cmd_plan, "what a table would take, before it runs"},
+	{"merge", gr_cmd_merge, "put the shards of a table together"},
 	{"sample", gr_cmd_sample, "draw images from a prior"},
 	{"train", gr_cmd_train, "train a diffusion model on images"},
 	{"evaluate", gr_cmd_evaluate, "measure a prior on images it has not seen"},

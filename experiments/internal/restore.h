@@ -62,6 +62,16 @@ gr_status gr__restore_run(gr_restored **out, const gr_restore_config *config,
 	const gr_restore_opts *opts);
 void gr__restored_free(gr_restored *r);
 
+/* restore_plan.c: what a run takes, found without writing anything. */
+typedef struct gr_restore_plan {
+	int64_t images;
+	double evaluations, gradients; /* of the prior for each sample */
+	double flops;                  /* of the whole run, by the records of the ops */
+	uint64_t bytes;                /* of tensors at the most, weights and images included */
+	double seconds;                /* of the whole run, from some timed steps; 0 if not `timed` */
+} gr_restore_plan;
+gr_status gr__restore_plan(gr_restore_plan *out, const gr_restore_config *config, bool timed);
+
 /* restore_terms.c: what config->solver and config->terms stand for. `method` is a text of at most
  * `size` bytes for gr_solver_opts; guided: the DPS term with weight `scale` belongs to it. GR_EARG
  * for a name that there is not. */

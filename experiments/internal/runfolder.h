@@ -18,6 +18,8 @@ gr_status gr__runfolder_write(const char *folder, const char *name, const char *
 /* The text of a file, a gr_alloc() block; NULL and an error when it cannot be read. */
 char *gr__runfolder_read(const char *folder, const char *name);
 bool gr__runfolder_has(const char *folder, const char *name);
+/* Copy the files of one folder into another that exists. */
+gr_status gr__runfolder_copy(const char *from, const char *to);
 /* Remove folder/name and, if it is a folder, the files in it. */
 void gr__runfolder_remove(const char *folder, const char *name);
 /* Where a shipped or a user's prior lies: `name` itself if it is a folder with config.json, else

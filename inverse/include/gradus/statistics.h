@@ -30,6 +30,12 @@ GR_API GR_MUST_USE gr_status gr_summarize(gr_summary *out, const double *value, 
 GR_API GR_MUST_USE gr_status gr_summarize_samples(gr_summary out[3], const double *value, int64_t n,
 	int64_t k, bool larger, gr_key key);
 
+/* The probability, if the n differences of pairs were as likely to have the other sign, of a mean at
+ * least as far from 0: all 2^n sign changes up to n = 14, else 20000 draws of them. NaN entries do
+ * not count. GR_EARG when none does. */
+GR_API GR_MUST_USE gr_status gr_paired_test(double *p, const double *difference, int64_t n,
+	gr_key key);
+
 /* ||x - reference|| / ||reference|| for each sample and channel, averaged over the channels:
  * x [N,C,...] -> N numbers; NaN where a reference is 0. */
 GR_API GR_MUST_USE gr_status gr_relative_l2(double *out, const gr_tensor *x,
