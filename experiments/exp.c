@@ -18,6 +18,16 @@ const char *gr__exp_preset_name(gr_preset p)
 	return preset_names[p];
 }
 
+gr_preset gr_preset_named(const char *name)
+{
+	for (int i = 0; i < 3 && name; i++) {
+		if (strcmp(preset_names[i], name) == 0)
+			return (gr_preset)i;
+	}
+	gr_error_set(GR_EARG, "preset '%s' is not full, small or smoke", name ? name : "");
+	return GR_PRESET_SMALL;
+}
+
 /* --- texts --- */
 
 static bool grow(void **list, int *room, int count, size_t each)
@@ -223,7 +233,7 @@ static gr_status check_baselines(const gr_exp_set *e)
 
 gr_exp_set *gr__exp_open(const gr_experiment *x, const gr_exp_opts *opts)
 {
-	gr_exp_set *e = gr_alloc(sizeof *e);
+	gr_exp_set *e = gr_failed() ? NULL : gr_alloc(sizeof *e);
 	if (!e)
 		return NULL;
 	e->x = x;

@@ -57,16 +57,6 @@ static gr_status read_parameters(gr_exp_config *c, const gr_json *list, const ch
 	return gr_error_code();
 }
 
-static gr_status read_preset(gr_preset *out, const gr_json *v, const char *folder)
-{
-	for (int i = 0; i < 3 && v && v->kind == GR_JSON_STRING; i++) {
-		*out = (gr_preset)i;
-		if (strcmp(gr__exp_preset_name(*out), v->string) == 0)
-			return GR_OK;
-	}
-	return malformed(folder, "\"preset\" is not full, small or smoke");
-}
-
 static gr_status read_root(gr_exp_config *c, const gr_json *root, const char *folder)
 {
 	const gr_json *name = gr_json_find(root, "experiment");
@@ -79,8 +69,11 @@ static gr_status read_root(gr_exp_config *c, const gr_json *root, const char *fo
 		.parameters = (const char *const *)c->setting,
 		.shard = shard && shard->is_int ? shard->integer : 0,
 		.shards = shards && shards->is_int ? shards->integer : 0};
-	gr_status status = read_preset(&c->opts.preset, gr_json_find(root, "preset"), folder);
-	return status ? status : read_parameters(c, gr_json_find(root, "parameters"), folder);
+	const gr_json *preset = gr_json_find(root, "preset");
+	c->opts.preset =
+		gr_preset_named(preset && preset->kind == GR_JSON_STRING ? preset->string : "");
+	return gr_failed() ? gr_error_code()
+					   : read_parameters(c, gr_json_find(root, "parameters"), folder);
 }
 
 gr_status gr__exp_config_read(gr_exp_config *c, const char *folder)

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "exp.h"
-
 int gr__table_args_read(gr_table_args *t, const char *command, const char *name)
 {
 	t->opts = (gr_exp_opts){.size = sizeof t->opts, .parameters = t->settings};
@@ -24,11 +22,6 @@ int gr__table_args_read(gr_table_args *t, const char *command, const char *name)
 			near != NULL ? near : "");
 		return GR_EXIT_USAGE;
 	}
-	for (int i = 0; i < 3; i++) {
-		t->opts.preset = (gr_preset)i;
-		if (strcmp(gr__exp_preset_name(t->opts.preset), t->preset) == 0)
-			return GR_ARGS_RUN;
-	}
-	fprintf(stderr, "gradus %s: --preset is full, small or smoke, not '%s'\n", command, t->preset);
-	return GR_EXIT_USAGE;
+	t->opts.preset = gr_preset_named(t->preset);
+	return gr_failed() ? gr__exit_report(command, gr_error_code()) : GR_ARGS_RUN;
 }

@@ -12,6 +12,7 @@ shows() { # page example
 }
 shows README.md docs/examples/fit_sine.c
 shows docs/own-network.md docs/examples/own_network.c
+shows docs/experiments.md docs/examples/my_table.c
 
 # Words such as tensor/core/view.c; a trailing * stands for any continuation.
 layers='tensor|autograd|nn|models|inverse|experiments|tests|docs'

@@ -49,6 +49,17 @@ static=$(pkg-config --static --libs gradus)
 	${static/-lgradus/-l:libgradus.a}
 check "pkg-config, static" "$work/user_static"
 
+# A table of a user's own, by the installed library and its prior.
+"$CC" -std=c17 "$GRADUS_SOURCE/docs/examples/my_table.c" -o "$work/my_table" \
+	$(pkg-config --cflags --libs gradus) -Wl,-rpath,"$libdir"
+"$work/my_table" smoke "$work/table" 2>"$work/said" || {
+	cat "$work/said" >&2
+	exit 1
+}
+grep -q '^| box | DPS @1 - DPS @0.5 | ' "$work/table/table.md"
+grep -q '<polyline' "$work/table/curve.svg"
+echo "install: a table outside the tree works"
+
 if [ -x "$prefix/bin/gradus" ]; then
 	"$prefix/bin/gradus" --help >/dev/null
 fi

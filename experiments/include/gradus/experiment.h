@@ -36,6 +36,9 @@ typedef enum gr_preset {
 	GR_PRESET_SMOKE = 2,
 } gr_preset;
 
+/* The preset of that name; `small`, with an error recorded, for a name that there is not. */
+GR_API gr_preset gr_preset_named(const char *name);
+
 typedef enum gr_exp_kind { GR_EXP_int = 0, GR_EXP_double = 1, GR_EXP_text = 2 } gr_exp_kind;
 
 typedef struct gr_exp_param {
