@@ -131,24 +131,26 @@ Test(statistics, coverage_of_many)
 	/* by the quantiles' error and that of the count, both sqrt(0.09 / 4000) for each of 3 */
 	cr_expect(fabs(part - 0.9) < 5.0 * sqrt(2.0 * 0.09 / 12000.0), "%g", part);
 	cr_expect_eq(gr_coverage_of(&part, normal, gr_zeros(GR_F64, GR_DIMS(4)), 0.9), GR_ESHAPE);
+	gr_error_clear();
+}
 
-	/* Of three differences of one sign two of eight sign changes are as far; of many, what a normal law
+/* Of three differences of one sign two of eight sign changes are as far; of many, what a normal law
  * says. */
-	Test(statistics, paired_test)
-	{
-		double p;
-		double v[200];
-		cr_assert_eq(gr_paired_test(&p, (double[]){1.0, NAN, 2.0, 0.5}, 4, gr_key_seed(1)), GR_OK);
-		cr_expect_eq(p, 0.25);
-		cr_assert_eq(gr_paired_test(&p, (double[]){1.0, -1.0}, 2, gr_key_seed(1)), GR_OK);
-		cr_expect_eq(p, 1.0);
-		cr_assert_eq(gr_paired_test(&p, (double[]){0.0, 0.0}, 2, gr_key_seed(1)), GR_OK);
-		cr_expect_eq(p, 1.0);
-		/* mean over its deviation is z = 2: 4.55 % */
-		for (int i = 0; i < 200; i++)
-			v[i] = (i % 2 == 0 ? 1.0 : -1.0) + 2.0 / sqrt(200.0);
-		cr_assert_eq(gr_paired_test(&p, v, 200, gr_key_seed(1)), GR_OK);
-		cr_expect(fabs(p - 0.0455) < 0.008, "%g", p);
-		cr_expect_eq(gr_paired_test(&p, (double[]){NAN}, 1, gr_key_seed(1)), GR_EARG);
-		gr_error_clear();
-	}
+Test(statistics, paired_test)
+{
+	double p;
+	double v[200];
+	cr_assert_eq(gr_paired_test(&p, (double[]){1.0, NAN, 2.0, 0.5}, 4, gr_key_seed(1)), GR_OK);
+	cr_expect_eq(p, 0.25);
+	cr_assert_eq(gr_paired_test(&p, (double[]){1.0, -1.0}, 2, gr_key_seed(1)), GR_OK);
+	cr_expect_eq(p, 1.0);
+	cr_assert_eq(gr_paired_test(&p, (double[]){0.0, 0.0}, 2, gr_key_seed(1)), GR_OK);
+	cr_expect_eq(p, 1.0);
+	/* mean over its deviation is z = 2: 4.55 % */
+	for (int i = 0; i < 200; i++)
+		v[i] = (i % 2 == 0 ? 1.0 : -1.0) + 2.0 / sqrt(200.0);
+	cr_assert_eq(gr_paired_test(&p, v, 200, gr_key_seed(1)), GR_OK);
+	cr_expect(fabs(p - 0.0455) < 0.008, "%g", p);
+	cr_expect_eq(gr_paired_test(&p, (double[]){NAN}, 1, gr_key_seed(1)), GR_EARG);
+	gr_error_clear();
+}
