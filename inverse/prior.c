@@ -2,14 +2,18 @@
  * What all priors share: checks, the schedule, conversions between predictions. The kinds are in
  * prior_unet.c and prior_gaussian.c.
  *
- * Parametrisation: x_t = a x_0 + s eps with a = sqrt(A_t), s = sqrt(1 - A_t); v = a eps - s x_0,
- * so x_0 = a x_t - s v and eps = s x_t + a v.
+ * Parametrisation: x_t = a x_0 + b eps with a = sqrt(A_t), b = sqrt(1 - A_t).
+ *     v = a eps - b x_0:     x_0 = a x_t - b v,                eps = b x_t + a v
+ *     flow u = eps - x_0:    x_0 = (x_t - b u) / (a + b),      eps = (x_t + a u) / (a + b)
+ *     score s = -eps / b:    x_0 = (x_t + b^2 s) / a,          eps = -b s
+ * v and the flow are regular from A = 0 to A = 1 (docs/design/017-one-coordinate-system.md).
  */
 #include "prior_priv.h"
 
 #include <math.h>
 
 #include "gradus/ops.h"
+#include "schedule_priv.h"
 
 static gr_status init(gr_prior *p, const gr_prior_table *table, const gr_prior_opts *opts)
 {
@@ -18,7 +22,7 @@ static gr_status init(gr_prior *p, const gr_prior_table *table, const gr_prior_o
 			table->name ? table->name : "");
 	if (!table->predict)
 		return gr_error_set(GR_EARG, "prior %s: it has no predict", table->name);
-	if (opts->prediction < GR_PREDICT_EPS || opts->prediction > GR_PREDICT_V)
+	if (opts->prediction < GR_PREDICT_EPS || opts->prediction > GR_PREDICT_SCORE)
 		return gr_error_set(GR_EARG, "prior %s: unknown prediction %d", table->name,
 			(int)opts->prediction);
 	p->dims[0] = opts->channels;
@@ -33,7 +37,15 @@ static gr_status init(gr_prior *p, const gr_prior_table *table, const gr_prior_o
 			table->name);
 	p->schedule.respacing = NULL;
 	p->base = gr_schedule_new(&p->schedule);
-	return p->base ? GR_OK : gr_error_code();
+	if (!p->base)
+		return gr_error_code();
+	if ((p->prediction == GR_PREDICT_EPS || p->prediction == GR_PREDICT_SCORE) &&
+		gr_schedule_alpha_bar(p->base, gr_schedule_count(p->base) - 1) == 0.0)
+		return gr_error_set(GR_EARG,
+			"prior %s: on a schedule that begins with noise alone, its prediction says nothing of "
+			"x_0 there; hint: it must predict x_0, v or the flow",
+			table->name);
+	return GR_OK;
 }
 
 gr_prior *gr_prior_new(const gr_prior_table *table, void *self, const gr_prior_opts *opts)
@@ -109,6 +121,11 @@ gr_schedule *gr_prior_respace(const gr_prior *p, const char *respacing)
 	return gr_schedule_new(&opts);
 }
 
+static schedule_base process(const gr_prior *p)
+{
+	return (schedule_base){p->base->kind, p->base->base_steps, p->base->alpha_bar};
+}
+
 double gr_prior_alpha_bar(const gr_prior *p, double t)
 {
 	int64_t last = gr_schedule_count(p ? p->base : NULL) - 1;
@@ -116,34 +133,18 @@ double gr_prior_alpha_bar(const gr_prior *p, double t)
 		gr_error_set(GR_EARG, "prior: base step %g, expected 0 to %lld", t, (long long)last);
 		return NAN;
 	}
-	int64_t below = (int64_t)t;
-	double a = gr_schedule_alpha_bar(p->base, below);
-	double part = t - (double)below;
-	if (part == 0.0)
-		return a;
-	return exp((1.0 - part) * log(a) + part * log(gr_schedule_alpha_bar(p->base, below + 1)));
+	const schedule_base base = process(p);
+	return gr__schedule_alpha_bar(&base, t);
 }
 
 double gr_prior_time(const gr_prior *p, double alpha_bar)
 {
-	int64_t last = gr_schedule_count(p ? p->base : NULL) - 1;
 	if (!p || !(alpha_bar >= 0.0 && alpha_bar <= 1.0)) {
 		gr_error_set(GR_EARG, "prior: alpha_bar %g, expected 0 to 1", alpha_bar);
 		return NAN;
 	}
-	if (alpha_bar >= gr_schedule_alpha_bar(p->base, 0))
-		return 0.0;
-	if (alpha_bar <= gr_schedule_alpha_bar(p->base, last))
-		return (double)last;
-	int64_t below = 0; /* A falls with the step: A[below] > alpha_bar >= A[above] */
-	int64_t above = last;
-	while (above - below > 1) {
-		int64_t middle = below + (above - below) / 2;
-		*(gr_schedule_alpha_bar(p->base, middle) > alpha_bar ? &below : &above) = middle;
-	}
-	double high = gr_schedule_alpha_bar(p->base, below);
-	double low = gr_schedule_alpha_bar(p->base, above);
-	return (double)below + log(high / alpha_bar) / log(high / low);
+	const schedule_base base = process(p);
+	return gr__schedule_time(&base, alpha_bar);
 }
 
 /* --- evaluation --- */
@@ -200,11 +201,14 @@ gr_tensor *gr_prior_decode(const gr_prior *p, gr_tensor *state)
 
 /* --- conversions --- */
 
-static bool is_alpha_bar(double alpha_bar)
+/* Whether A is a level, and the conversion defined there: `low` from 0, `high` up to 1. */
+static bool is_alpha_bar(double alpha_bar, bool low, bool high, const char *what)
 {
-	if (alpha_bar > 0.0 && alpha_bar < 1.0)
+	if ((alpha_bar > 0.0 && alpha_bar < 1.0) || (low && alpha_bar == 0.0) ||
+		(high && alpha_bar == 1.0))
 		return true;
-	gr_error_set(GR_EARG, "prediction: alpha_bar is %g, expected inside (0,1)", alpha_bar);
+	gr_error_set(GR_EARG, "prediction: alpha_bar is %g, expected %s0,1%s for %s", alpha_bar,
+		low ? "[" : "(", high ? "]" : ")", what);
 	return false;
 }
 
@@ -212,12 +216,17 @@ gr_tensor *gr_predicted_x0(gr_prediction kind, gr_tensor *x_t, gr_tensor *predic
 	double alpha_bar)
 {
 	double A = alpha_bar;
-	if (!is_alpha_bar(A))
+	bool needs_signal = kind == GR_PREDICT_EPS || kind == GR_PREDICT_SCORE;
+	if (!is_alpha_bar(A, !needs_signal, true, "x_0"))
 		return NULL;
+	double a = sqrt(A);
+	double b = sqrt(1.0 - A);
 	switch (kind) {
 	case GR_PREDICT_EPS: return gr_axpby(x_t, sqrt(1.0 / A), prediction, -sqrt(1.0 / A - 1.0));
 	case GR_PREDICT_X0: return prediction;
-	case GR_PREDICT_V: return gr_axpby(x_t, sqrt(A), prediction, -sqrt(1.0 - A));
+	case GR_PREDICT_V: return gr_axpby(x_t, a, prediction, -b);
+	case GR_PREDICT_FLOW: return gr_axpby(x_t, 1.0 / (a + b), prediction, -b / (a + b));
+	case GR_PREDICT_SCORE: return gr_axpby(x_t, 1.0 / a, prediction, (1.0 - A) / a);
 	}
 	gr_error_set(GR_EARG, "prediction: unknown kind %d", (int)kind);
 	return NULL;
@@ -227,15 +236,16 @@ gr_tensor *gr_predicted_eps(gr_prediction kind, gr_tensor *x_t, gr_tensor *predi
 	double alpha_bar)
 {
 	double A = alpha_bar;
-	if (!is_alpha_bar(A))
+	if (!is_alpha_bar(A, true, kind != GR_PREDICT_X0, "eps"))
 		return NULL;
+	double a = sqrt(A);
+	double b = sqrt(1.0 - A);
 	switch (kind) {
 	case GR_PREDICT_EPS: return prediction;
-	case GR_PREDICT_X0: {
-		double s = sqrt(1.0 / A - 1.0);
-		return gr_axpby(x_t, sqrt(1.0 / A) / s, prediction, -1.0 / s);
-	}
-	case GR_PREDICT_V: return gr_axpby(x_t, sqrt(1.0 - A), prediction, sqrt(A));
+	case GR_PREDICT_X0: return gr_axpby(x_t, 1.0 / b, prediction, -a / b);
+	case GR_PREDICT_V: return gr_axpby(x_t, b, prediction, a);
+	case GR_PREDICT_FLOW: return gr_axpby(x_t, 1.0 / (a + b), prediction, a / (a + b));
+	case GR_PREDICT_SCORE: return gr_mul_s(prediction, -b);
 	}
 	gr_error_set(GR_EARG, "prediction: unknown kind %d", (int)kind);
 	return NULL;

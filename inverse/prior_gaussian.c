@@ -2,7 +2,9 @@
  * A Gaussian prior, x_0 ~ N(m, C), whose prediction is exact: the reference that samplers are
  * tested with. With C = U diag(l) U^T and A = alpha_bar,
  *     x_t ~ N(sqrt(A) m, A C + (1-A) I),
- *     eps = -sqrt(1-A) grad log p(x_t) = U diag(sqrt(1-A) / (A l + 1 - A)) U^T (x_t - sqrt(A) m).
+ *     eps = -sqrt(1-A) grad log p(x_t) = U diag(sqrt(1-A) / (A l + 1 - A)) U^T (x_t - sqrt(A) m),
+ *     E[x_0 | x_t] = m + U diag(sqrt(A) l / (A l + 1 - A)) U^T (x_t - sqrt(A) m),
+ * and the other predictions are sums of the two.
  * The eigenvectors are found once, by cyclic Jacobi rotations (Golub and Van Loan, 8.5).
  */
 #include <math.h>
@@ -82,7 +84,32 @@ static gr_status jacobi(double *c, double *u, int64_t n)
 	return gr_error_set(GR_ENUMERIC, "prior gaussian: eigenvectors of the covariance not found");
 }
 
-/* --- prediction --- */
+/* --- prediction: offset m + U diag(scale) U^T (x_t - sqrt(A) m) --- */
+
+static double offset_of(gr_prediction kind, double A)
+{
+	switch (kind) {
+	case GR_PREDICT_X0: return 1.0;
+	case GR_PREDICT_V: return -sqrt(1.0 - A);
+	case GR_PREDICT_FLOW: return -1.0;
+	default: return 0.0;
+	}
+}
+
+/* For the eigenvalue l of C. */
+static double scale_of(gr_prediction kind, double A, double l)
+{
+	double a = sqrt(A);
+	double b = sqrt(1.0 - A);
+	double d = A * l + 1.0 - A;
+	switch (kind) {
+	case GR_PREDICT_X0: return a * l / d;
+	case GR_PREDICT_V: return a * b * (1.0 - l) / d;
+	case GR_PREDICT_FLOW: return (b - a * l) / d;
+	case GR_PREDICT_SCORE: return -1.0 / d;
+	default: return b / d;
+	}
+}
 
 static gr_status gaussian_predict(void *self, const gr_prior *p, gr_prior_call *call)
 {
@@ -92,24 +119,29 @@ static gr_status gaussian_predict(void *self, const gr_prior *p, gr_prior_call *
 	int64_t N = gr_tensor_dim(x, 0);
 	gr_tensor *scale = gr_empty(GR_F64, GR_DIMS(N, g->D));
 	gr_tensor *root = gr_empty(GR_F64, GR_DIMS(N, 1));
-	if (!scale || !root)
+	gr_tensor *offset = gr_empty(GR_F64, GR_DIMS(N, 1));
+	if (!scale || !root || !offset)
 		return gr_error_code();
 	double *s = gr_tensor_data(scale);
 	double *r = gr_tensor_data(root);
+	double *o = gr_tensor_data(offset);
 	for (int64_t i = 0; i < N; i++) {
 		double A = gr_prior_alpha_bar(p, call->t[i]);
 		r[i] = sqrt(A);
+		o[i] = offset_of(gr_prior_prediction(p), A);
 		for (int64_t d = 0; d < g->D; d++)
-			s[i * g->D + d] = sqrt(1.0 - A) / (A * g->eigenvalue[d] + 1.0 - A);
+			s[i * g->D + d] = scale_of(gr_prior_prediction(p), A, g->eigenvalue[d]);
 	}
-	gr_tensor *mean = gr_mul(gr__constant_get(&g->mean, dtype), gr_cast(root, dtype));
-	gr_tensor *e = gr_sub(gr_reshape(x, GR_DIMS(N, g->D)), mean);
+	gr_tensor *m = gr__constant_get(&g->mean, dtype);
+	gr_tensor *e = gr_sub(gr_reshape(x, GR_DIMS(N, g->D)), gr_mul(m, gr_cast(root, dtype)));
 	gr_tensor *basis = gr__constant_get(&g->basis, dtype);
 	if (basis)
 		e = gr_matmul(e, basis);
 	e = gr_mul(e, gr_cast(scale, dtype));
 	if (basis)
 		e = gr_matmul(e, gr_transpose(basis, 0, 1));
+	if (offset_of(gr_prior_prediction(p), 0.5) != 0.0)
+		e = gr_muladd(m, gr_cast(offset, dtype), e);
 	call->prediction = gr_reshape(e, 4, gr_tensor_dims(x));
 	return call->prediction ? GR_OK : gr_error_code();
 }
@@ -178,9 +210,8 @@ gr_prior *gr_prior_gaussian_new(const gr_gaussian_opts *gaussian_opts, const gr_
 	static const gr_prior_table table = {.name = "gaussian",
 		.predict = gaussian_predict,
 		.free = gaussian_free};
-	if (!opts || opts->prediction != GR_PREDICT_EPS) {
-		gr_error_set(GR_EARG, "prior gaussian: %s",
-			opts ? "it predicts eps" : "channels, height and width are needed");
+	if (!opts) {
+		gr_error_set(GR_EARG, "prior gaussian: channels, height and width are needed");
 		return NULL;
 	}
 	gaussian *g = gr_alloc(sizeof(*g));

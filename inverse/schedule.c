@@ -1,31 +1,16 @@
 /*
- * Noise schedule tables (see gradus/schedule.h): betas, then the kept steps, then everything else
- * from alpha_bar at the kept steps.
+ * Noise schedule tables (see gradus/schedule.h): betas or alpha_bars of the base steps, then the
+ * kept steps (schedule_steps.c), then everything else from alpha_bar at the kept steps.
  *
  * Parametrisation: variance preserving, x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) eps. Posterior of
  * Ho et al. 2020, eq. 7:
  *     c1 = beta sqrt(Ap) / (1 - A),  c2 = (1 - Ap) sqrt(1 - beta) / (1 - A),
  *     v  = beta (1 - Ap) / (1 - A),  Ap the A of the step before.
- * The kept steps must equal those of the published samplers bit for bit, hence the accumulated
- * stride and rint() (half to even) below.
+ * A may be 0 at the last step (beta is 1 there), which the linear path from data to noise needs.
  */
-#include "gradus/schedule.h"
-
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define MAX_BASE_STEPS 1000000
-
-struct gr_schedule {
-	int64_t base_steps;
-	int64_t count;
-	int64_t *timestep; /* [count] */
-	double *beta;      /* [count], as all below */
-	double *alpha_bar;
-	double *log_variance;
-};
+#include "schedule_priv.h"
 
 /* f(u) of the cosine schedule: alpha_bar up to a constant. */
 static double cosine_alpha_bar(double u)
@@ -40,6 +25,42 @@ static double spaced(double a, double b, int64_t i, int64_t n)
 	if (n == 1)
 		return a;
 	return i == n - 1 ? b : a + (double)i * ((b - a) / (double)(n - 1));
+}
+
+/* A of a process that is given by its levels of noise. */
+static double base_level(int64_t i, int64_t steps, const gr_schedule_opts *opts)
+{
+	double u = (double)(i + 1) / (double)steps;
+	if (opts->kind == GR_SCHEDULE_FLOW)
+		return gr__alpha_bar_of_flow(u);
+	double root = 1.0 / (opts->rho != 0.0 ? opts->rho : 7.0);
+	double low = pow(opts->sigma_min != 0.0 ? opts->sigma_min : 0.002, root);
+	double high = pow(opts->sigma_max != 0.0 ? opts->sigma_max : 80.0, root);
+	double sigma = pow(spaced(low, high, i, steps), 1.0 / root);
+	return 1.0 / (1.0 + sigma * sigma);
+}
+
+static gr_status base_levels(double *beta, double *alpha_bar, int64_t steps,
+	const gr_schedule_opts *opts)
+{
+	double last = 1.0;
+	for (int64_t i = 0; i < steps; i++) {
+		double A = base_level(i, steps, opts);
+		if (!(A >= 0.0 && A < last) || (A == 0.0 && i + 1 < steps))
+			return gr_error_set(GR_EARG,
+				"schedule: alpha_bar %g at step %lld of %lld does not fall; hint: 0 < sigma_min < "
+				"sigma_max, rho > 0",
+				A, (long long)i, (long long)steps);
+		alpha_bar[i] = A;
+		beta[i] = 1.0 - A / last;
+		last = A;
+	}
+	return GR_OK;
+}
+
+static bool has_betas(gr_schedule_kind kind)
+{
+	return kind != GR_SCHEDULE_FLOW && kind != GR_SCHEDULE_EDM;
 }
 
 static gr_status base_betas(double *beta, int64_t steps, const gr_schedule_opts *opts)
@@ -73,107 +94,58 @@ static gr_status base_betas(double *beta, int64_t steps, const gr_schedule_opts 
 	return GR_OK;
 }
 
-/* "ddimN": the smallest stride i with ceil(T / i) = N. */
-static gr_status keep_strided(bool *keep, int64_t steps, int64_t n, const char *text)
+/* betas and A of all base steps */
+static gr_status base_tables(double *beta, double *alpha_bar, int64_t steps,
+	const gr_schedule_opts *opts)
 {
-	for (int64_t stride = 1; stride <= steps; stride++) {
-		if ((steps + stride - 1) / stride != n)
-			continue;
-		for (int64_t t = 0; t < steps; t += stride)
-			keep[t] = true;
-		return GR_OK;
+	if (!has_betas(opts->kind))
+		return base_levels(beta, alpha_bar, steps, opts);
+	gr_status status = base_betas(beta, steps, opts);
+	double bar = 1.0;
+	for (int64_t t = 0; t < steps && !status; t++) {
+		bar *= 1.0 - beta[t];
+		alpha_bar[t] = bar;
 	}
-	return gr_error_set(GR_EARG,
-		"schedule: respacing '%s': no whole stride gives %lld of %lld steps", text, (long long)n,
-		(long long)steps);
-}
-
-/* n of the `length` steps from `start` on, ends included. */
-static void keep_section(bool *keep, int64_t start, int64_t length, int64_t n)
-{
-	double stride = n <= 1 ? 1.0 : (double)(length - 1) / (double)(n - 1);
-	double at = 0.0;
-	for (int64_t i = 0; i < n; i++) {
-		keep[start + (int64_t)rint(at)] = true;
-		at += stride;
-	}
-}
-
-/* The next count of a comma list; *text moves past it. False when it is not a positive integer. */
-static bool next_count(const char **text, int64_t *count)
-{
-	char *end;
-	if (**text < '0' || **text > '9')
-		return false;
-	errno = 0;
-	long long value = strtoll(*text, &end, 10);
-	if (errno || value < 1 || value > MAX_BASE_STEPS || (*end != ',' && *end != '\0'))
-		return false;
-	*count = value;
-	*text = *end == ',' ? end + 1 : end;
-	return *end == '\0' || end[1] != '\0';
-}
-
-static gr_status keep_steps(bool *keep, int64_t steps, const char *text)
-{
-	int64_t n = 0;
-	if (!text || !*text) {
-		for (int64_t t = 0; t < steps; t++)
-			keep[t] = true;
-		return GR_OK;
-	}
-	const char *at = text;
-	if (strncmp(text, "ddim", 4) == 0) {
-		at = text + 4;
-		if (!next_count(&at, &n) || *at)
-			goto malformed;
-		return keep_strided(keep, steps, n, text);
-	}
-	int64_t sections = 1;
-	for (const char *c = text; *c; c++)
-		sections += *c == ',';
-	int64_t start = 0;
-	for (int64_t i = 0; i < sections; i++) {
-		if (!next_count(&at, &n))
-			goto malformed;
-		int64_t length = steps / sections + (i < steps % sections ? 1 : 0);
-		if (n > length)
-			return gr_error_set(GR_EARG,
-				"schedule: respacing '%s': section %lld has %lld steps, cannot keep %lld", text,
-				(long long)i, (long long)length, (long long)n);
-		keep_section(keep, start, length, n);
-		start += length;
-	}
-	return GR_OK;
-malformed:
-	return gr_error_set(GR_EARG,
-		"schedule: malformed respacing '%s'; hint: \"100\", \"10,15,20\" or \"ddim50\"", text);
+	return status;
 }
 
 /* Tables of the kept steps: beta'_j = 1 - A_{u_j} / A_{u_{j-1}}. */
-static void fill_tables(gr_schedule *s, const double *base_beta, const bool *keep)
+static void fill_tables(gr_schedule *s, const double *base_beta, bool product)
 {
-	double base_bar = 1.0; /* A of the base process */
-	double last_bar = 1.0; /* its value at the last kept step */
+	double last_bar = 1.0; /* A at the step before */
 	double bar = 1.0;      /* A of the respaced process */
-	int64_t j = 0;
-	for (int64_t t = 0; t < s->base_steps; t++) {
-		base_bar *= 1.0 - base_beta[t];
-		if (!keep[t])
-			continue;
+	for (int64_t j = 0; j < s->count; j++) {
+		double base_bar = s->alpha_bar[j];
 		/* Unrespaced schedules keep their betas to the bit. */
-		s->beta[j] = s->count == s->base_steps ? base_beta[t] : 1.0 - base_bar / last_bar;
+		s->beta[j] =
+			s->count == s->base_steps && product ? base_beta[j] : 1.0 - base_bar / last_bar;
 		bar *= 1.0 - s->beta[j];
-		s->alpha_bar[j] = bar;
-		s->timestep[j] = t;
+		if (product)
+			s->alpha_bar[j] = bar;
 		last_bar = base_bar;
-		j++;
 	}
-	for (j = 0; j < s->count; j++) {
+	for (int64_t j = 0; j < s->count; j++) {
 		int64_t at = j == 0 && s->count > 1 ? 1 : j;
 		s->log_variance[j] =
 			s->count == 1 ? log(s->beta[0]) : log(gr_schedule_posterior_variance(s, at));
 	}
+}
+
+static gr_status build(gr_schedule *s, const gr_schedule_opts *opts)
+{
+	int64_t steps = s->base_steps;
+	double *base = gr_alloc(2 * (size_t)steps * sizeof(*base)); /* betas, alpha_bars */
+	if (!base)
+		return gr_error_code();
+	const schedule_base process = {opts->kind, steps, base + steps};
+	bool levels = false;
+	gr_status status = base_tables(base, base + steps, steps, opts);
+	if (!status)
+		status = gr__schedule_steps(s, &levels, &process, opts->respacing);
+	if (!status)
+		fill_tables(s, base, has_betas(opts->kind) && !levels);
+	gr_free(base);
+	return status;
 }
 
 gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
@@ -182,53 +154,40 @@ gr_schedule *gr_schedule_new(const gr_schedule_opts *opts)
 	if (!opts)
 		opts = &none;
 	int64_t steps = opts->steps ? opts->steps : 1000;
-	if (steps < 1 || steps > MAX_BASE_STEPS) {
+	if (steps < 1 || steps > SCHEDULE_MAX_STEPS) {
 		gr_error_set(GR_EARG, "schedule: %lld steps, expected 1 to %d", (long long)steps,
-			MAX_BASE_STEPS);
+			SCHEDULE_MAX_STEPS);
 		return NULL;
 	}
-	size_t n = (size_t)steps;
 	gr_schedule *s = gr_alloc(sizeof(*s));
-	double *beta = gr_alloc(n * sizeof(*beta));
-	bool *keep = gr_alloc(n * sizeof(*keep));
-	gr_status status = GR_OK;
-	if (!s || !beta || !keep) {
-		status = gr_error_set(GR_EMEM, "schedule: out of memory for %lld steps", (long long)steps);
-		goto out;
-	}
-	status = base_betas(beta, steps, opts);
-	if (!status)
-		status = keep_steps(keep, steps, opts->respacing);
-	if (status)
-		goto out;
+	if (!s)
+		return NULL;
+	s->kind = opts->kind;
 	s->base_steps = steps;
-	for (int64_t t = 0; t < steps; t++)
-		s->count += keep[t];
-	s->timestep = gr_alloc((size_t)s->count * sizeof(*s->timestep));
-	s->beta = gr_alloc(3 * (size_t)s->count * sizeof(*s->beta));
-	if (!s->timestep || !s->beta) {
-		status = gr_error_set(GR_EMEM, "schedule: out of memory for %lld steps", (long long)steps);
-		goto out;
-	}
-	s->alpha_bar = s->beta + s->count;
-	s->log_variance = s->alpha_bar + s->count;
-	fill_tables(s, beta, keep);
-out:
-	gr_free(beta);
-	gr_free(keep);
-	if (status) {
+	if (build(s, opts)) {
 		gr_schedule_free(s);
 		return NULL;
 	}
 	return s;
 }
 
+gr_status gr__schedule_alloc(gr_schedule *s, int64_t count)
+{
+	s->time = gr_alloc(4 * (size_t)count * sizeof(*s->time));
+	if (!s->time)
+		return gr_error_code();
+	s->count = count;
+	s->alpha_bar = s->time + count;
+	s->beta = s->alpha_bar + count;
+	s->log_variance = s->beta + count;
+	return GR_OK;
+}
+
 void gr_schedule_free(gr_schedule *s)
 {
 	if (!s)
 		return;
-	gr_free(s->timestep);
-	gr_free(s->beta);
+	gr_free(s->time);
 	gr_free(s);
 }
 
@@ -253,7 +212,12 @@ static bool is_step(const gr_schedule *s, int64_t j)
 
 int64_t gr_schedule_timestep(const gr_schedule *s, int64_t j)
 {
-	return is_step(s, j) ? s->timestep[j] : -1;
+	return is_step(s, j) ? (int64_t)rint(s->time[j]) : -1;
+}
+
+double gr_schedule_time(const gr_schedule *s, int64_t j)
+{
+	return is_step(s, j) ? s->time[j] : NAN;
 }
 
 double gr_schedule_beta(const gr_schedule *s, int64_t j)

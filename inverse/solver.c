@@ -304,12 +304,25 @@ static void report(gr_solver *s, const gr_method_step *k)
 		s->stopped = true;
 }
 
+/* Whole base steps count as such; no two times have an index in common. */
+static uint64_t draw_index(double time)
+{
+	uint64_t bits;
+	if (time == rint(time))
+		return (uint64_t)time;
+	memcpy(&bits, &time, sizeof(bits));
+	return bits;
+}
+
 static gr_status run_step(gr_solver *s)
 {
 	int64_t j = s->steps - 1 - s->done;
+	double time = gr_schedule_time(s->schedule, j);
 	gr_method_step k = {.i = s->done,
 		.j = j,
 		.t = gr_schedule_timestep(s->schedule, j),
+		.time = time,
+		.draw = draw_index(time),
 		.alpha_bar = gr_schedule_alpha_bar(s->schedule, j),
 		.alpha_bar_prev = gr_schedule_alpha_bar_prev(s->schedule, j),
 		.x_t = s->state[0]};

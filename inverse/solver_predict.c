@@ -12,7 +12,7 @@ static gr_status evaluate(gr_solver *s, gr_method_step *k)
 	gr_prior_call call = {.x_t = x_t, .t = s->times, .want_features = s->features};
 	gr_prediction kind = gr_prior_prediction(o->prior);
 	for (int64_t i = 0; i < o->n; i++)
-		s->times[i] = (double)k->t;
+		s->times[i] = k->time;
 	gr_status status = gr_failed() ? gr_error_code() : gr_prior_predict(o->prior, &call);
 	if (status)
 		return status;

@@ -22,7 +22,7 @@ gr_tensor *gr_solver_ancestral(gr_solver *s, const gr_method_step *k, gr_tensor 
 		gr_schedule_posterior_c2(schedule, k->j));
 	if (k->j == 0)
 		return mean;
-	gr_tensor *z = gr_solver_noise(s, "step", (uint64_t)k->t);
+	gr_tensor *z = gr_solver_noise(s, "step", k->draw);
 	double log_small = gr_schedule_posterior_log_variance(schedule, k->j);
 	if (!k->variance)
 		return gr_axpby(mean, 1.0, z, exp(0.5 * log_small));
@@ -40,6 +40,11 @@ double gr_solver_implicit_sigma(const gr_method_step *k, double eta)
 	return eta * sqrt((1.0 - Ap) / (1.0 - A)) * sqrt(1.0 - A / Ap);
 }
 
+double gr_solver_tweedie(const gr_method_step *k)
+{
+	return k->alpha_bar > 0.0 ? (1.0 - k->alpha_bar) / sqrt(k->alpha_bar) : 0.0;
+}
+
 gr_tensor *gr_solver_implicit(gr_solver *s, const gr_method_step *k, gr_tensor *x0, double sigma)
 {
 	double Ap = k->alpha_bar_prev;
@@ -48,7 +53,7 @@ gr_tensor *gr_solver_implicit(gr_solver *s, const gr_method_step *k, gr_tensor *
 	gr_tensor *x = gr_axpby(x0, sqrt(Ap), eps, along);
 	if (k->j == 0 || sigma == 0.0)
 		return x;
-	return gr_axpby(x, 1.0, gr_solver_noise(s, "step", (uint64_t)k->t), sigma);
+	return gr_axpby(x, 1.0, gr_solver_noise(s, "step", k->draw), sigma);
 }
 
 gr_tensor *gr_solver_clip(const gr_solver *s, gr_tensor *x0)

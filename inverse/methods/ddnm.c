@@ -50,7 +50,7 @@ static gr_tensor *singular_value(gr_solver *s)
  * is brought, a sigma_y / d, is more than v, lambda < 1 and nothing is left. */
 static gr_tensor *less_noise(gr_solver *s, const gr_method_step *k, gr_tensor *brought, double v)
 {
-	gr_tensor *z = gr_solver_noise(s, "step", (uint64_t)k->t);
+	gr_tensor *z = gr_solver_noise(s, "step", k->draw);
 	gr_tensor *in_range = pseudo_inverse(s, gr_operator_apply(gr_solver_operator(s), z));
 	gr_tensor *phi = gr_relu(gr_rsub_s(gr_square(brought), v));
 	return gr_mul(in_range, gr_add_s(gr_sqrt(phi), -sqrt(v)));

@@ -25,8 +25,7 @@ typedef struct moment {
 static gr_tensor *covariance(void *self, gr_tensor *w)
 {
 	const moment *m = self;
-	double A = m->k->alpha_bar;
-	return gr_mul_s(gr_solver_pullback(m->s, m->k, w), (1.0 - A) / sqrt(A));
+	return gr_mul_s(gr_solver_pullback(m->s, m->k, w), gr_solver_tweedie(m->k));
 }
 
 static gr_status mmps_step(gr_solver *s, gr_method_step *k)

@@ -26,7 +26,8 @@ static gr_status pigdm_step(gr_solver *s, gr_method_step *k)
 	gr_tensor *v = gr__data_solve(s, gr__data_residual(s, k->x0_raw), sigma * sigma / (1.0 - A),
 		NULL, NULL, (int64_t)gr_solver_param(s, "cg"));
 	gr_tensor *g = gr_solver_pullback(s, k, gr_operator_adjoint(gr_solver_operator(s), v));
-	k->x0_hat = gr_solver_clip(s, gr_axpby(gr_stop_gradient(k->x0_raw), 1.0, g, 1.0 / sqrt(A)));
+	double c = gr_solver_tweedie(k) / (1.0 - A);
+	k->x0_hat = gr_solver_clip(s, gr_axpby(gr_stop_gradient(k->x0_raw), 1.0, g, c));
 	double along = gr_solver_implicit_sigma(k, gr_solver_param(s, "eta"));
 	return gr_solver_finish(s, k, gr_solver_implicit(s, k, k->x0_hat, along));
 }

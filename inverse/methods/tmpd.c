@@ -25,7 +25,7 @@ static gr_status tmpd_step(gr_solver *s, gr_method_step *k)
 		return status;
 	const gr_operator *A = gr_solver_operator(s);
 	double sigma = gr_solver_sigma(s);
-	double c = (1.0 - k->alpha_bar) / sqrt(k->alpha_bar);
+	double c = gr_solver_tweedie(k);
 	gr_tensor *r = gr__data_residual(s, k->x0_raw);
 	if (!r)
 		return gr_error_code();

@@ -6,28 +6,97 @@
 
 #include "inverse_check.h"
 
+/* Every prediction of one pair, at levels to the ends: x_0 and eps come back. */
 Test(prior, conversions)
 {
-	const double alpha_bars[] = {4e-5, 0.3, 0.9999};
-	for (int k = 0; k < 3; k++) {
-		double A = alpha_bars[k];
+	const double alpha_bars[] = {0.0, 4e-5, 0.3, 0.7, 0.9999, 1.0};
+	for (int k = 0; k < 6; k++) {
+		double A = alpha_bars[k], a = sqrt(A), b = sqrt(1.0 - A);
 		gr_tensor *x0 = nn_normal(1, GR_F64, GR_DIMS(2, 3));
 		gr_tensor *eps = nn_normal(2, GR_F64, GR_DIMS(2, 3));
-		gr_tensor *x_t = gr_axpby(x0, sqrt(A), eps, sqrt(1.0 - A));
-		gr_tensor *v = gr_axpby(eps, sqrt(A), x0, -sqrt(1.0 - A));
-		gr_tensor *const predicted[] = {eps, x0, v};
-		for (int kind = GR_PREDICT_EPS; kind <= GR_PREDICT_V; kind++) {
-			gr_tensor *back_x0 = gr_predicted_x0((gr_prediction)kind, x_t, predicted[kind], A);
-			gr_tensor *back_eps = gr_predicted_eps((gr_prediction)kind, x_t, predicted[kind], A);
-			/* eps to x_0 divides by sqrt(A), and the other way by sqrt(1-A) */
-			cr_expect(nn_distance(back_x0, x0) < 1e-15 * 10.0 / sqrt(A), "%d %g", kind, A);
-			cr_expect(nn_distance(back_eps, eps) < 1e-15 * 10.0 / sqrt(1.0 - A), "%d %g", kind, A);
+		gr_tensor *x_t = gr_axpby(x0, a, eps, b);
+		gr_tensor *v = gr_axpby(eps, a, x0, -b);
+		gr_tensor *score = A < 1.0 ? gr_mul_s(eps, -1.0 / b) : eps;
+		gr_tensor *const predicted[] = {eps, x0, v, gr_sub(eps, x0), score};
+		for (int kind = GR_PREDICT_EPS; kind <= GR_PREDICT_SCORE; kind++) {
+			bool from_noise = kind == GR_PREDICT_EPS || kind == GR_PREDICT_SCORE;
+			/* where one does not follow from the other: refused or not asked */
+			if (!(from_noise && A == 0.0)) {
+				gr_tensor *back = gr_predicted_x0((gr_prediction)kind, x_t, predicted[kind], A);
+				double lost = from_noise ? 10.0 / a : 10.0;
+				cr_expect(nn_distance(back, x0) < 1e-15 * lost, "%d %g", kind, A);
+			}
+			if (!((kind == GR_PREDICT_X0 || kind == GR_PREDICT_SCORE) && A == 1.0)) {
+				gr_tensor *back = gr_predicted_eps((gr_prediction)kind, x_t, predicted[kind], A);
+				double lost = kind == GR_PREDICT_X0 ? 10.0 / b : 10.0;
+				cr_expect(nn_distance(back, eps) < 1e-15 * lost, "%d %g", kind, A);
+			}
 		}
 	}
 	gr_tensor *x = gr_zeros(GR_F64, GR_DIMS(1));
-	cr_expect_null(gr_predicted_x0(GR_PREDICT_EPS, x, x, 1.0));
+	const double outside[] = {-0.1, 1.1, NAN};
+	for (int k = 0; k < 3; k++) {
+		cr_expect_null(gr_predicted_x0(GR_PREDICT_FLOW, x, x, outside[k]));
+		cr_expect_eq(gr_error_code(), GR_EARG);
+		gr_error_clear();
+	}
+	cr_expect_null(gr_predicted_x0(GR_PREDICT_EPS, x, x, 0.0));
+	gr_error_clear();
+	cr_expect_null(gr_predicted_x0(GR_PREDICT_SCORE, x, x, 0.0));
+	gr_error_clear();
+	cr_expect_null(gr_predicted_eps(GR_PREDICT_X0, x, x, 1.0));
 	cr_expect_eq(gr_error_code(), GR_EARG);
 	gr_error_clear();
+}
+
+/*
+ * A path z = a x_0 + s eps with velocity w = a' x_0 + s' eps, at time t: what it says of x_0, eps and
+ * score (Align and Invert's and REPA's relations) equals what the same numbers say in our coordinates,
+ * x_t = z / n with n = sqrt(a^2 + s^2), alpha_bar = a^2 / n^2.
+ */
+Test(prior, paths_and_one_coordinate_system)
+{
+	const double half_pi = 1.5707963267948966;
+	for (uint64_t k = 0; k < 60; k++) {
+		double t = 0.01 + 0.98 * gr_key_uniform(gr_key_seed(3), k);
+		double B = 0.5 * (0.1 * t + 0.5 * 19.9 * t * t); /* VP: -log sqrt(A) */
+		double rate = 0.5 * (0.1 + 19.9 * t);
+		const double path[3][4] = {
+			{1.0 - t, t, -1.0, 1.0}, /* linear: a, s, a', s' */
+			{cos(half_pi * t), sin(half_pi * t), -half_pi * sin(half_pi * t),
+				half_pi * cos(half_pi * t)},
+			{exp(-B), sqrt(-expm1(-2.0 * B)), -rate * exp(-B),
+				rate * exp(-2.0 * B) / sqrt(-expm1(-2.0 * B))},
+		};
+		gr_tensor *x0 = nn_normal(10 + k, GR_F64, GR_DIMS(2, 3));
+		gr_tensor *eps = nn_normal(100 + k, GR_F64, GR_DIMS(2, 3));
+		for (int i = 0; i < 3; i++) {
+			double a = path[i][0], s = path[i][1], da = path[i][2], ds = path[i][3];
+			double n = sqrt(a * a + s * s), A = a * a / (n * n), D = a * ds - da * s;
+			gr_tensor *z = gr_axpby(x0, a, eps, s), *w = gr_axpby(x0, da, eps, ds);
+			gr_tensor *x0_hat = gr_axpby(z, ds / D, w, -s / D);
+			gr_tensor *eps_hat = gr_axpby(w, a / D, z, -da / D);
+			gr_tensor *score = gr_mul_s(eps_hat, -1.0 / s);
+			cr_expect(nn_distance(x0_hat, x0) < 1e-12, "path %d at %g", i, t);
+			cr_expect(nn_distance(eps_hat, eps) < 1e-12, "path %d at %g", i, t);
+			/* the same pair in our coordinates, by the score of x_t = z / n */
+			gr_tensor *x_t = gr_mul_s(z, 1.0 / n);
+			gr_tensor *ours = gr_mul_s(score, n);
+			cr_expect(nn_distance(gr_predicted_eps(GR_PREDICT_SCORE, x_t, ours, A), eps) < 1e-12);
+			double lost = fmax(1.0, n / a);
+			cr_expect(
+				nn_distance(gr_predicted_x0(GR_PREDICT_SCORE, x_t, ours, A), x0) < 1e-12 * lost);
+			gr_tensor *flow = gr_sub(eps, x0);
+			cr_expect(nn_distance(gr_predicted_x0(GR_PREDICT_FLOW, x_t, flow, A), x0) < 1e-12);
+			cr_expect(nn_distance(gr_predicted_eps(GR_PREDICT_FLOW, x_t, flow, A), eps) < 1e-12);
+			/* VE and back: x_ve = x_t / sqrt(A), sigma = s / a, score of it (D - x) / sigma^2 */
+			double sigma = s / a;
+			gr_tensor *x_ve = gr_mul_s(x_t, 1.0 / sqrt(A));
+			gr_tensor *ve = gr_mul_s(gr_sub(x0, x_ve), 1.0 / (sigma * sigma));
+			cr_expect(nn_distance(gr_mul_s(ve, 1.0 / sqrt(A)), ours) < 1e-12 / (s * s * sigma));
+			cr_expect(fabs(A - 1.0 / (1.0 + sigma * sigma)) < 1e-14);
+		}
+	}
 }
 
 Test(prior, alpha_bar)
@@ -46,9 +115,35 @@ Test(prior, alpha_bar)
 		cr_expect_eq(gr_error_code(), GR_EARG);
 		gr_error_clear();
 	}
+	for (int i = 0; i < 50; i++) { /* there and back */
+		double t = 19.98 * (double)i;
+		cr_expect(fabs(gr_prior_time(p, gr_prior_alpha_bar(p, t)) - t) < 1e-9);
+	}
 	gr_schedule *some = gr_prior_respace(p, "10");
 	cr_expect_eq(gr_schedule_count(some), 10);
 	gr_schedule_free(some);
+	gr_prior_free(p);
+}
+
+/* On a flow A is 0 at the last step, where a prediction of noise would say nothing. */
+Test(prior, flow_schedules)
+{
+	const gr_schedule_opts flow = {.size = sizeof(flow), .kind = GR_SCHEDULE_FLOW};
+	gr_prior *p = gr_prior_gaussian_new(NULL,
+		GR_OPTS(gr_prior_opts, .channels = 1, .height = 2, .width = 2, .schedule = &flow));
+	cr_expect_null(p);
+	cr_expect_not_null(strstr(gr_error_message(), "noise alone"), "%s", gr_error_message());
+	gr_error_clear();
+	p = gr_prior_gaussian_new(NULL,
+		GR_OPTS(gr_prior_opts, .channels = 1, .height = 2, .width = 2, .schedule = &flow,
+			.prediction = GR_PREDICT_FLOW));
+	cr_assert_not_null(p);
+	for (int i = 0; i <= 200; i++) {
+		double t = 999.0 * (double)i / 200.0, u = (t + 1.0) / 1000.0;
+		double A = gr_prior_alpha_bar(p, t);
+		cr_expect(fabs(A - (1.0 - u) * (1.0 - u) / ((1.0 - u) * (1.0 - u) + u * u)) < 1e-14);
+		cr_expect(fabs(gr_prior_time(p, A) - t) < 1e-9);
+	}
 	gr_prior_free(p);
 }
 

@@ -55,6 +55,32 @@ Test(prior_gaussian, formula)
 	cr_assert_eq(gr_scope_end(), GR_OK, "%s", gr_error_message());
 }
 
+/* Every kind says the same of x_0 and of the noise. */
+Test(prior_gaussian, all_predictions_are_one)
+{
+	const double t[] = {17.5}, l[] = {0.0, 0.5, 2.0, 1.0}, m[] = {0.3, -0.2, 0.5, 0.0};
+	const gr_gaussian_opts law = {.size = sizeof(law),
+		.mean = gr_from_f64(GR_F64, m, GR_DIMS(1, 2, 2)),
+		.variances = gr_from_f64(GR_F64, l, GR_DIMS(1, 2, 2))};
+	gr_tensor *x = nn_normal(1, GR_F64, GR_DIMS(1, 1, 2, 2));
+	for (int kind = GR_PREDICT_EPS; kind <= GR_PREDICT_SCORE; kind++) {
+		gr_prior *p = gr_prior_gaussian_new(&law,
+			GR_OPTS(gr_prior_opts, .channels = 1, .height = 2, .width = 2,
+				.prediction = (gr_prediction)kind));
+		double A = gr_prior_alpha_bar(p, t[0]);
+		gr_tensor *said = eps_of(p, x, t);
+		gr_tensor *eps = gr_predicted_eps((gr_prediction)kind, x, said, A);
+		gr_tensor *x0 = gr_predicted_x0((gr_prediction)kind, x, said, A);
+		for (int64_t i = 0; i < 4; i++) {
+			const int64_t at[] = {0, 0, i / 2, i % 2};
+			double r = (gr_tensor_at(x, at) - sqrt(A) * m[i]) / (A * l[i] + 1.0 - A);
+			cr_expect(fabs(gr_tensor_at(eps, at) - sqrt(1.0 - A) * r) < 1e-12, "%d", kind);
+			cr_expect(fabs(gr_tensor_at(x0, at) - m[i] - sqrt(A) * l[i] * r) < 1e-12, "%d", kind);
+		}
+		gr_prior_free(p);
+	}
+}
+
 /* d eps / d x is a symmetric matrix that does not depend on x. */
 Test(prior_gaussian, derivative)
 {

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "gradus/schedule.h"
 
@@ -168,4 +170,178 @@ Test(schedule, refuses)
 	gr_error_clear();
 	gr_schedule_free(s);
 	gr_schedule_free(NULL);
+}
+
+/* --- flows and levels --- */
+
+Test(schedule, flow_is_uniform_in_time)
+{
+	gr_schedule *s = gr_schedule_new(GR_OPTS(gr_schedule_opts, .kind = GR_SCHEDULE_FLOW));
+	cr_assert_eq(gr_schedule_count(s), 1000);
+	cr_assert_eq(gr_schedule_alpha_bar(s, 999), 0.0);
+	cr_assert_eq(gr_schedule_beta(s, 999), 1.0);
+	cr_assert(isinf(gr_schedule_sigma(s, 999)));
+	for (int64_t j = 0; j < 999; j++) {
+		double t = (double)(j + 1) / 1000.0;
+		near(gr_schedule_sigma(s, j), t / (1.0 - t), 1e-10, "sigma");
+	}
+	/* the first step from noise alone: x_{j-1} = sqrt(Ap) x_0 + sqrt(1-Ap) z */
+	near(gr_schedule_posterior_c1(s, 999), sqrt(gr_schedule_alpha_bar(s, 998)), 1e-14, "c1");
+	cr_assert_eq(gr_schedule_posterior_c2(s, 999), 0.0);
+	near(gr_schedule_posterior_variance(s, 999), 1.0 - gr_schedule_alpha_bar(s, 998), 1e-14, "v");
+	gr_schedule_free(s);
+	const int counts[] = {1, 50, 250, 333, 1000};
+	for (int i = 0; i < COUNT(counts); i++) {
+		char text[16];
+		snprintf(text, sizeof(text), "%d", counts[i]);
+		s = gr_schedule_new(GR_OPTS(gr_schedule_opts, .kind = GR_SCHEDULE_FLOW, .respacing = text));
+		cr_assert_eq(gr_schedule_count(s), counts[i]);
+		for (int64_t j = 0; j < counts[i]; j++)
+			cr_assert_eq(gr_schedule_timestep(s, j),
+				(int64_t)floor((double)(j + 1) * 1000.0 / counts[i] + 0.5) - 1);
+		cr_assert_eq(gr_schedule_alpha_bar(s, counts[i] - 1), 0.0);
+		cr_assert(isfinite(gr_schedule_posterior_log_variance(s, 0)));
+		gr_schedule_free(s);
+	}
+}
+
+/* Steps of RED-diff and RLSD: count, first and last of each list. */
+Test(schedule, rlsd_lists)
+{
+	static const struct {
+		const char *text;
+		int64_t count, first, last;
+	} lists[] = {{"rlsd:999", 998, 999, 2}, {"rlsd:500", 499, 999, 3}, {"rlsd:200", 199, 996, 6},
+		{"rlsd:100", 99, 991, 11}};
+	for (int i = 0; i < COUNT(lists); i++) {
+		gr_schedule *s = gr_schedule_new(GR_OPTS(gr_schedule_opts, .kind = GR_SCHEDULE_SQRT_LINEAR,
+			.beta_first = 0.00085, .beta_last = 0.012, .respacing = lists[i].text));
+		int64_t n = gr_schedule_count(s);
+		cr_assert_eq(n, lists[i].count);
+		cr_assert_eq(gr_schedule_timestep(s, n - 1), lists[i].first);
+		cr_assert_eq(gr_schedule_timestep(s, 0), lists[i].last);
+		cr_assert_eq(gr_schedule_timestep(s, 1) - lists[i].last,
+			gr_schedule_timestep(s, n - 1) - gr_schedule_timestep(s, n - 2));
+		gr_schedule_free(s);
+	}
+}
+
+static gr_schedule *levels(gr_schedule_kind kind, const char *text)
+{
+	gr_schedule *s = gr_schedule_new(GR_OPTS(gr_schedule_opts, .kind = kind, .respacing = text));
+	cr_assert_not_null(s, "%s: %s", text, gr_error_message());
+	return s;
+}
+
+/* sigma of the k-th step from the noisiest. */
+static double sigma_at(const gr_schedule *s, int64_t k)
+{
+	return gr_schedule_sigma(s, gr_schedule_count(s) - 1 - k);
+}
+
+Test(schedule, levels_of_edm_and_daps)
+{
+	/* Karras et al. 2022, Table 1, at N = 18: the first levels of the grid, 80 to 0.002 */
+	gr_schedule *s = levels(GR_SCHEDULE_EDM, "edm:18");
+	cr_assert_eq(gr_schedule_count(s), 18);
+	const double edm[] = {80.0, 57.586, 40.786, 28.375};
+	for (int64_t k = 0; k < COUNT(edm); k++)
+		near(sigma_at(s, k), edm[k], 2e-5, "edm");
+	near(sigma_at(s, 17), 0.002, 1e-9, "edm, last");
+	gr_schedule_free(s);
+	/* DAPS, latent: repeated from its description */
+	s = levels(GR_SCHEDULE_LINEAR, "daps:50,min=0.1,max=10");
+	near(sigma_at(s, 0), 10.0, 1e-12, "daps_0");
+	near(sigma_at(s, 1), 9.34434, 1e-6, "daps_1");
+	near(sigma_at(s, 25), 1.45073, 4e-6, "daps_25");
+	near(sigma_at(s, 49), 0.113780, 5e-6, "daps_49");
+	gr_schedule_free(s);
+	s = levels(GR_SCHEDULE_LINEAR, "daps:200");
+	near(sigma_at(s, 0), 100.0, 1e-12, "daps, pixel");
+	gr_schedule_free(s);
+	/* defaults keep within the process: linear begins at 0.01 */
+	s = levels(GR_SCHEDULE_LINEAR, "edm:18");
+	near(sigma_at(s, 17), sqrt(1e-4 / (1.0 - 1e-4)), 1e-9, "least noise");
+	cr_assert_eq(gr_schedule_timestep(s, 0), 0);
+	gr_schedule_free(s);
+}
+
+Test(schedule, levels_of_flows)
+{
+	gr_schedule *even = levels(GR_SCHEDULE_FLOW, "50");
+	gr_schedule *same = levels(GR_SCHEDULE_FLOW, "flow:50");
+	gr_schedule *shifted = levels(GR_SCHEDULE_FLOW, "flow:28,shift=4");
+	gr_schedule *em = levels(GR_SCHEDULE_FLOW, "em:5");
+	for (int64_t j = 0; j < 50; j++) {
+		cr_assert_eq(gr_schedule_time(same, j), gr_schedule_time(even, j));
+		cr_assert_eq(gr_schedule_alpha_bar(same, j), gr_schedule_alpha_bar(even, j));
+	}
+	for (int64_t j = 0; j < 28; j++) {
+		double u = (double)(j + 1) / 28.0, t = 4.0 * u / (1.0 + 3.0 * u);
+		cr_assert(fabs(gr_schedule_time(shifted, j) - (1000.0 * t - 1.0)) < 1e-9);
+	}
+	const double times[] = {0.04, 0.28, 0.52, 0.76, 1.0}; /* evenly, 1 to 0.04 */
+	for (int64_t j = 0; j < 5; j++)
+		cr_assert(fabs(gr_schedule_time(em, j) - (1000.0 * times[j] - 1.0)) < 1e-9);
+	gr_schedule_free(even);
+	gr_schedule_free(same);
+	gr_schedule_free(shifted);
+	gr_schedule_free(em);
+}
+
+/* Between base steps: log A linear, fractional times; whole where a level is a base step. */
+Test(schedule, levels_lie_between_base_steps)
+{
+	gr_schedule *base = gr_schedule_new(NULL);
+	gr_schedule *s = levels(GR_SCHEDULE_LINEAR, "edm:40,min=0.02,max=150");
+	for (int64_t j = 0; j < 40; j++) {
+		double t = gr_schedule_time(s, j);
+		int64_t below = (int64_t)t;
+		double low = log(gr_schedule_alpha_bar(base, below));
+		double high = log(gr_schedule_alpha_bar(base, below + 1));
+		near(log(gr_schedule_alpha_bar(s, j)), low + (t - (double)below) * (high - low), 1e-9,
+			"log A");
+		near(gr_schedule_beta(s, j),
+			1.0 - gr_schedule_alpha_bar(s, j) / gr_schedule_alpha_bar_prev(s, j), 1e-15, "beta");
+		cr_assert_eq(gr_schedule_timestep(s, j), (int64_t)rint(t));
+	}
+	gr_schedule_free(s);
+	gr_schedule_free(base);
+}
+
+Test(schedule, wrong_levels)
+{
+	static const struct {
+		gr_schedule_kind kind;
+		const char *text, *says;
+	} wrong[] = {
+		{GR_SCHEDULE_LINEAR, "edm:18,max=1000", "a noise level of 1000"},
+		{GR_SCHEDULE_LINEAR, "edm:18,min=0.001", "a noise level of"},
+		{GR_SCHEDULE_LINEAR, "edm:18,min=3,max=2", "below"},
+		{GR_SCHEDULE_LINEAR, "edm:18,rho=x", "malformed"},
+		{GR_SCHEDULE_LINEAR, "edm:18,shift=2", "malformed"},
+		{GR_SCHEDULE_LINEAR, "edm:18,", "malformed"},
+		{GR_SCHEDULE_LINEAR, "edm:0", "malformed"},
+		{GR_SCHEDULE_LINEAR, "edm", "malformed"},
+		{GR_SCHEDULE_LINEAR, "edm:18 ", "malformed"},
+		{GR_SCHEDULE_LINEAR, "karras:18", "malformed"},
+		{GR_SCHEDULE_LINEAR, "flow:10", "a noise level of inf"},
+		{GR_SCHEDULE_LINEAR, "rlsd:1000", "hint: rlsd:999"},
+		{GR_SCHEDULE_FLOW, "rlsd:1", "expected rlsd:N"},
+		{GR_SCHEDULE_FLOW, "1001", "1000 steps"},
+		{GR_SCHEDULE_FLOW, "em:5,last=2", "does not lie below"},
+	};
+	for (int i = 0; i < COUNT(wrong); i++) {
+		cr_expect_null(gr_schedule_new(GR_OPTS(gr_schedule_opts, .kind = wrong[i].kind,
+						   .respacing = wrong[i].text)),
+			"%s", wrong[i].text);
+		cr_expect_eq(gr_error_code(), GR_EARG);
+		cr_expect_not_null(strstr(gr_error_message(), wrong[i].says), "%s: %s", wrong[i].text,
+			gr_error_message());
+		gr_error_clear();
+	}
+	cr_expect_null(gr_schedule_new(
+		GR_OPTS(gr_schedule_opts, .kind = GR_SCHEDULE_EDM, .sigma_min = 3.0, .sigma_max = 2.0)));
+	cr_expect_eq(gr_error_code(), GR_EARG);
+	gr_error_clear();
 }

@@ -40,7 +40,9 @@ enum {
 typedef struct gr_method_step {
 	int64_t i;                        /* steps done before this one */
 	int64_t j;                        /* index in the schedule, descending: steps - 1 - i */
-	int64_t t;                        /* base step */
+	int64_t t;                        /* base step; of a level between two, the nearest */
+	double time;                      /* base step, fractional there: what the prior is told */
+	uint64_t draw;                    /* index of the step's draws, of `time` alone */
 	double alpha_bar, alpha_bar_prev; /* A_j, and A_{j-1} with 1 before the first */
 	gr_tensor *x_t;                   /* the first state */
 	/* Of gr_solver_predict(): */
@@ -161,6 +163,9 @@ GR_API gr_tensor *gr_solver_ancestral(gr_solver *s, const gr_method_step *k, gr_
 GR_API gr_tensor *gr_solver_implicit(gr_solver *s, const gr_method_step *k, gr_tensor *x0,
 	double sigma);
 GR_API double gr_solver_implicit_sigma(const gr_method_step *k, double eta);
+/* (1 - A) / sqrt(A), of which and J Tweedie's formula makes Cov[x_0 | x_t]; 0 at A = 0, where x_t
+ * says nothing of x_0 and J is 0. */
+GR_API double gr_solver_tweedie(const gr_method_step *k);
 /* The first state is x less the gradient of the terms. */
 GR_API gr_status gr_solver_finish(gr_solver *s, const gr_method_step *k, gr_tensor *x);
 

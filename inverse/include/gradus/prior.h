@@ -24,9 +24,12 @@ extern "C" {
 typedef struct gr_prior gr_prior;
 
 typedef enum gr_prediction {
-	GR_PREDICT_EPS = 0, /* the noise */
-	GR_PREDICT_X0 = 1,  /* the clean image */
-	GR_PREDICT_V = 2,   /* v = sqrt(A) eps - sqrt(1 - A) x_0 (Salimans and Ho 2022) */
+	GR_PREDICT_EPS = 0,   /* the noise */
+	GR_PREDICT_X0 = 1,    /* the clean image */
+	GR_PREDICT_V = 2,     /* v = sqrt(A) eps - sqrt(1 - A) x_0 (Salimans and Ho 2022) */
+	GR_PREDICT_FLOW = 3,  /* eps - x_0, the velocity of the linear path z_t = (1-t) x_0 + t eps:
+	                       * z_t = x_t / (a + b), t = b / (a + b), a = sqrt(A), b = sqrt(1-A) */
+	GR_PREDICT_SCORE = 4, /* grad log p(x_t) = -eps / sqrt(1-A) */
 } gr_prediction;
 
 /* One evaluation on its way through a prior. */
@@ -81,8 +84,8 @@ typedef struct gr_gaussian_opts {
 	gr_tensor *covariance; /* [CHW,CHW] symmetric, positive semidefinite, in place of both */
 } gr_gaussian_opts;
 
-/* x_0 ~ N(m, C): its eps is exact, in f32 and f64. eps = sqrt(1-A) (A C + (1-A) I)^-1 (x_t -
- * sqrt(A) m). */
+/* x_0 ~ N(m, C): its prediction, of any kind, is exact, in f32 and f64. eps = sqrt(1-A) (A C +
+ * (1-A) I)^-1 (x_t - sqrt(A) m). */
 GR_API gr_prior *gr_prior_gaussian_new(const gr_gaussian_opts *gaussian, const gr_prior_opts *opts);
 
 /* Memory for time: while on, gradients through a network run its stages again instead of keeping
@@ -97,7 +100,7 @@ GR_API gr_prediction gr_prior_prediction(const gr_prior *p);
 GR_API const gr_schedule *gr_prior_schedule(const gr_prior *p);
 /* A schedule that keeps some of them; the caller frees it. respacing as in gradus/schedule.h. */
 GR_API gr_schedule *gr_prior_respace(const gr_prior *p, const char *respacing);
-/* A at base step t, 0 <= t <= T-1; between steps log A is linear. */
+/* A at base step t, 0 <= t <= T-1; between steps log A is linear, of a flow the time. */
 GR_API double gr_prior_alpha_bar(const gr_prior *p, double t);
 /* Its inverse: the base step, fractional, at which A is alpha_bar; the first or last one for levels
  * outside the prior's range. */
@@ -110,7 +113,9 @@ GR_API gr_tensor *gr_prior_encode(const gr_prior *p, gr_tensor *image);
 GR_API gr_tensor *gr_prior_decode(const gr_prior *p, gr_tensor *state);
 
 /* x_0 and eps from x_t and a prediction of the given kind, all [N,...], at one alpha_bar A:
- *     x_0 = sqrt(1/A) x_t - sqrt(1/A - 1) eps = sqrt(A) x_t - sqrt(1-A) v. */
+ *     x_0 = sqrt(1/A) x_t - sqrt(1/A - 1) eps = sqrt(A) x_t - sqrt(1-A) v
+ *         = (x_t - sqrt(1-A) u) / (sqrt(A) + sqrt(1-A)), u the flow.
+ * GR_EARG where one does not follow: x_0 from eps or score at A = 0, eps from x_0 at A = 1. */
 GR_API gr_tensor *gr_predicted_x0(gr_prediction kind, gr_tensor *x_t, gr_tensor *prediction,
 	double alpha_bar);
 GR_API gr_tensor *gr_predicted_eps(gr_prediction kind, gr_tensor *x_t, gr_tensor *prediction,
