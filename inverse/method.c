@@ -10,6 +10,10 @@
 static const gr_method *const builtin[] = {
 	&gr__method_ddpm,
 	&gr__method_ddim,
+	&gr__method_euler,
+	&gr__method_heun,
+	&gr__method_dpmpp2m,
+	&gr__method_em,
 	&gr__method_latent_dps,
 	&gr__method_mmps,
 	&gr__method_pigdm,

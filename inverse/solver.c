@@ -101,13 +101,23 @@ static gr_status copy_lists(gr_solver *s)
 	return GR_OK;
 }
 
-/* x_T ~ N(0, I) */
-static gr_status open_default(gr_solver *s)
+/* N(0, I) in the prior's shape by the keys of this draw. */
+static gr_tensor *draw(gr_solver *s)
+{
+	return gr__noise_normal(s->opts.n, s->draw_keys, s->opts.dtype, 3,
+		gr_prior_dims(s->opts.prior));
+}
+
+gr_tensor *gr_solver_start(gr_solver *s)
 {
 	for (int64_t i = 0; i < s->opts.n; i++)
 		s->draw_keys[i] = gr_key_fold_name(s->keys[i], "start");
-	return gr_solver_add_state(s, "x",
-		gr__noise_normal(s->opts.n, s->draw_keys, s->opts.dtype, 3, gr_prior_dims(s->opts.prior)));
+	return draw(s);
+}
+
+static gr_status open_default(gr_solver *s)
+{
+	return gr_solver_add_state(s, "x", gr_solver_start(s));
 }
 
 static gr_status open_states(gr_solver *s, gr_tensor *start)
@@ -242,8 +252,7 @@ gr_tensor *gr_solver_noise(gr_solver *s, const char *name, uint64_t index)
 {
 	for (int64_t i = 0; i < s->opts.n; i++)
 		s->draw_keys[i] = gr_key_fold(gr_key_fold_name(s->keys[i], name), index);
-	return gr__noise_normal(s->opts.n, s->draw_keys, s->opts.dtype, 3,
-		gr_prior_dims(s->opts.prior));
+	return draw(s);
 }
 
 /* --- one step --- */

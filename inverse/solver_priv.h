@@ -40,6 +40,10 @@ gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total
 /* inverse/methods, one each. */
 extern const gr_method gr__method_ddpm;
 extern const gr_method gr__method_ddim;
+extern const gr_method gr__method_euler;
+extern const gr_method gr__method_heun;
+extern const gr_method gr__method_dpmpp2m;
+extern const gr_method gr__method_em;
 extern const gr_method gr__method_latent_dps;
 extern const gr_method gr__method_mmps;
 extern const gr_method gr__method_pigdm;

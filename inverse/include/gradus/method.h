@@ -87,6 +87,11 @@ GR_API double gr_solver_param(const gr_solver *s, const char *name);
 GR_API gr_status gr_solver_add_state(gr_solver *s, const char *name, gr_tensor *value);
 /* In step: state i from the end of this step on. NULL records nothing and fails. */
 GR_API gr_status gr_solver_set_state(gr_solver *s, int i, gr_tensor *value);
+/* In open: the state that a run starts from unless it is given, x_T ~ N(0, I). */
+GR_API gr_tensor *gr_solver_start(gr_solver *s);
+/* W(t), 0 <= t <= 1, of each sample's Brownian path, [N,C,H,W], W(0) = 0: a function of the key and t
+ * alone, so runs with other step counts see the same path. */
+GR_API gr_tensor *gr_solver_path(gr_solver *s, double t);
 /* N(0, I) in the prior's shape, [N,C,H,W]: of each sample's key, a name and an index. */
 GR_API gr_tensor *gr_solver_noise(gr_solver *s, const char *name, uint64_t index);
 
