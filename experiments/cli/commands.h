@@ -15,8 +15,10 @@ int gr_cmd_model_info(int argc, char **argv);
 int gr_cmd_model_run(int argc, char **argv);
 int gr_cmd_ops(int argc, char **argv);
 int gr_cmd_plan(int argc, char **argv);
+int gr_cmd_repro(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
+int gr_cmd_sweep(int argc, char **argv);
 int gr_cmd_table(int argc, char **argv);
 int gr_cmd_train(int argc, char **argv);
 

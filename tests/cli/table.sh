@@ -77,4 +77,19 @@ grep -q '^| SR x4 | DPS | 6 | 2 | 2 | ' plan.md || say "plan: $(grep DPS plan.md
 grep -q 'needs prior ffhq-256' plan.md || say "plan: no missing prior is named"
 "$GRADUS" table dps_pixel --preset full --dry-run | grep -q 'SR x4, DPS: --prior ffhq-256' ||
 	say "no dry run"
+# A search: every combination, the best by the score; draws from a range follow the seed.
+images=$GRADUS_SOURCE/experiments/priors/fashion/images
+"$GRADUS" sweep --over cg=1,3 --over sigma=0.05,0.2 --solver 'mmps:cg={cg}' --operator blur_gauss \
+	--input "$images" --limit 2 --steps 2 --output grid --quiet >grid.md
+[ "$(grep -c '^| blur_gauss | cg=' grid.md)" = 4 ] || say "sweep: not 4 points"
+grep -q '"solver": "mmps:cg=3"' grid/rows/*cg-3*/config.json || say "sweep: {cg} is not 3"
+best=$(sed -n 's/^best by psnr: //p' grid.md)
+top=$(sed -n 's/^| blur_gauss | \(cg=[^|]*[^ |]\) *| [*]*\([0-9.]*\).*/\2 \1/p' grid.md | sort -rn | head -1)
+[ "${top#* }" = "$best" ] || say "sweep: best is '$best', the largest PSNR that of '$top'"
+"$GRADUS" sweep --over scale~0.5..2 --draws 2 --seed 3 --input "$images" --limit 1 --steps 2 \
+	--output draws --quiet >draws.md
+grep -qE '^\| inpaint_box \| scale=(0\.[5-9]|1\.)' draws.md || say "sweep: no draw between 0.5 and 2"
+refused 2 'cannot read' sweep --over scale=a --input "$images" --output none
+refused 2 'no score' sweep --over scale=1 --input "$images" --output none --metric beauty
+
 echo "table: shards, resume, config, refusals, plan"
