@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "data_path.h"
 #include "evaluate.h"
+#include "gradus/ops.h"
 
 static const struct {
 	const char *model;
@@ -18,6 +19,7 @@ static const struct {
 	{"unet", gr__evaluate_noise},
 	{"autoencoder_kl", gr__evaluate_vae},
 	{"dino", gr__evaluate_vit},
+	{"sit", gr__evaluate_sit},
 	{"mpe_cnn", gr__evaluate_mpe},
 };
 
@@ -34,6 +36,21 @@ gr_status gr__evaluate_data(gr_dataset **out, const char *data, const prior_fold
 		"%s: images are %" PRId64 " x %" PRId64 " x %" PRId64 ", those of %s %" PRId64 " x %" PRId64
 		" x %" PRId64,
 		data, info.channels, info.height, info.width, f->path, f->dims[0], f->dims[1], f->dims[2]);
+}
+
+gr_tensor *gr__evaluate_draw(const gr_key *keys, int64_t n, const int64_t dims[3])
+{
+	const int64_t elements = dims[0] * dims[1] * dims[2];
+	gr_tensor *eps = gr_empty(GR_F32, GR_DIMS(n, dims[0], dims[1], dims[2]));
+	for (int64_t i = 0; eps != NULL && i < n; i++) {
+		gr_scope_begin();
+		const gr_tensor *own = gr_random_normal(keys[i], GR_F32, 1, &elements);
+		if (own != NULL)
+			gr_tensor_to_f32(own, (float *)gr_tensor_data(eps) + i * elements);
+		if (gr_scope_end() != GR_OK)
+			return NULL;
+	}
+	return eps;
 }
 
 static gr_status run(const evaluate_options *o)
@@ -87,12 +104,12 @@ int gr_cmd_evaluate(int argc, char **argv)
 	const gr_command command = {
 		.name = "evaluate",
 		.usage = "[options]",
-		.summary =
-			"Measure a trained network on images it has not seen: a prior's error of the "
-			"predicted\nnoise per noise level, an autoencoder's reconstructions and latents, "
-			"a feature network's\nneighbours, "
-			"a classifier's labels, how equivariant a network is. With --samples, what a\n"
-			"classifier finds in samples of a prior, and how far they are from images.",
+		.summary = "Measure a trained network on images it has not seen: a prior's error of the "
+				   "predicted\nnoise or velocity per noise level, an autoencoder's reconstructions "
+				   "and latents, "
+				   "a feature network's\nneighbours, "
+				   "a classifier's labels, how equivariant a network is. With --samples, what a\n"
+				   "classifier finds in samples of a prior, and how far they are from images.",
 		.examples = {"gradus evaluate",
 			"gradus evaluate --prior runs/mine --samples 1000 --limit 2000"},
 		.args = args,

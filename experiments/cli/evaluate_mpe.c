@@ -48,7 +48,6 @@ typedef struct contrast {
 static gr_tensor *corrupt(const contrast *e, int c, gr_tensor *x, int64_t first)
 {
 	const int64_t m = gr_tensor_dim(x, 0), side = gr_tensor_dim(x, 2);
-	const int64_t pixels = gr_tensor_size(x) / m;
 	if (conditions[c].blur)
 		return gr_operator_apply(e->blur, x);
 	if (conditions[c].mask) {
@@ -59,12 +58,10 @@ static gr_tensor *corrupt(const contrast *e, int c, gr_tensor *x, int64_t first)
 	}
 	if (conditions[c].noise == 0.0)
 		return x;
-	gr_tensor **noise = gr_alloc((size_t)m * sizeof *noise);
-	for (int64_t i = 0; noise != NULL && i < m; i++)
-		noise[i] = gr_random_normal(gr_key_fold(e->key, (uint64_t)(first + i)), GR_F32, 1, &pixels);
-	gr_tensor *all = noise != NULL ? gr_stack((int)m, noise, 0) : NULL;
-	gr_free(noise);
-	return gr_axpby(x, 1.0, gr_reshape(all, 4, gr_tensor_dims(x)), conditions[c].noise);
+	gr_key keys[AT_ONCE];
+	for (int64_t i = 0; i < m; i++)
+		keys[i] = gr_key_fold(e->key, (uint64_t)(first + i));
+	return gr_axpby(x, 1.0, gr__evaluate_draw(keys, m, gr_tensor_dims(x) + 1), conditions[c].noise);
 }
 
 /* |x_i| of each sample, in the scope: [m] */

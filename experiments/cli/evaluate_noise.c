@@ -22,31 +22,17 @@ typedef struct evaluation {
 	int64_t count;
 } evaluation;
 
-/* The noise of images first..first+m-1 at level t, [m,C,H,W]. */
-static gr_tensor *draw_noise(const evaluation *e, int64_t first, int64_t m, int64_t t)
-{
-	const int64_t *dims = gr_prior_dims(e->prior);
-	const int64_t pixels = dims[0] * dims[1] * dims[2];
-	gr_tensor *eps = gr_empty(GR_F32, GR_DIMS(m, dims[0], dims[1], dims[2]));
-	for (int64_t i = 0; eps != NULL && i < m; i++) {
-		gr_scope_begin();
-		gr_key key = gr_key_fold(gr_key_fold(e->key, (uint64_t)(first + i)), (uint64_t)t);
-		gr_tensor *noise = gr_random_normal(key, GR_F32, 1, &pixels);
-		if (noise != NULL)
-			gr_tensor_to_f32(noise, (float *)gr_tensor_data(eps) + i * pixels);
-		if (gr_scope_end() != GR_OK)
-			return NULL;
-	}
-	return eps;
-}
-
 /* Sum of squared errors over m images at level t. */
 static gr_status add_errors(const evaluation *e, int64_t first, int64_t m, int64_t t, double *sum)
 {
-	gr_tensor *x0 = gr__data_images(e->data, first, m), *eps = draw_noise(e, first, m, t);
 	double a = gr_prior_alpha_bar(e->prior, (double)t), times[AT_ONCE];
-	for (int64_t i = 0; i < m; i++)
+	gr_key keys[AT_ONCE];
+	for (int64_t i = 0; i < m; i++) {
 		times[i] = (double)t;
+		keys[i] = gr_key_fold(gr_key_fold(e->key, (uint64_t)(first + i)), (uint64_t)t);
+	}
+	gr_tensor *x0 = gr__data_images(e->data, first, m);
+	gr_tensor *eps = gr__evaluate_draw(keys, m, gr_prior_dims(e->prior));
 	gr_prior_call call = {.x_t = gr_axpby(x0, sqrt(a), eps, sqrt(1.0 - a)), .t = times};
 	if (call.x_t == NULL)
 		return gr_error_code();

@@ -133,4 +133,5 @@ static gr_status load(const prior_folder *f, gr_module *m)
 
 DEFINE_OPEN(vae, "autoencoder_kl", )
 DEFINE_OPEN(vit, "dino", config.no_mask_token = true;)
+DEFINE_OPEN(sit, "sit", )
 DEFINE_OPEN(mpe_cnn, "mpe_cnn", )

@@ -8,6 +8,7 @@
 
 #include "gradus/json.h"
 #include "gradus/mpe_cnn.h"
+#include "gradus/sit.h"
 #include "gradus/vae.h"
 #include "gradus/vit.h"
 
@@ -32,6 +33,7 @@ gr_status gr__folder_sha256(const prior_folder *f, char hex[65]);
  * another model. */
 gr_status gr__folder_vae(gr_vae **out, const prior_folder *f);
 gr_status gr__folder_vit(gr_vit **out, const prior_folder *f);
+gr_status gr__folder_sit(gr_sit **out, const prior_folder *f);
 gr_status gr__folder_mpe_cnn(gr_mpe_cnn **out, const prior_folder *f);
 
 #endif

@@ -9,6 +9,7 @@ static const objective *const objectives[] = {
 	&gr__objective_dino,
 	&gr__objective_classifier,
 	&gr__objective_mpe,
+	&gr__objective_sit,
 };
 
 #define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))

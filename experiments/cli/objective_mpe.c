@@ -95,23 +95,43 @@ static gr_module *module(void *self)
 	return gr_mpe_cnn_module(s->net);
 }
 
-/* One view of each image, turned by quarters: x [N,C,S,S] in 0..1 -> the same in [-1,1]. */
+/* A square image of side S turned by quarters, counter-clockwise. */
+static void turn(float *out, const float *in, int64_t S, int quarters)
+{
+	for (int64_t i = 0; i < S; i++) {
+		for (int64_t j = 0; j < S; j++) {
+			const int64_t from[] = {i * S + j, j * S + S - 1 - i, (S - 1 - i) * S + S - 1 - j,
+				(S - 1 - j) * S + i};
+			out[i * S + j] = in[from[quarters]];
+		}
+	}
+}
+
+/* One view of each image: x [N,C,S,S] in 0..1 -> the same in [-1,1]. */
 static gr_tensor *view(gr_tensor *x, gr_key key)
 {
-	const int64_t n = gr_tensor_dim(x, 0);
-	gr_tensor **turned = gr_alloc((size_t)n * sizeof *turned);
-	for (int64_t i = 0; turned && i < n; i++) {
-		gr_key own = gr_key_fold(key, (uint64_t)i);
-		const double jitter =
-			gr_key_uniform(gr_key_fold_name(own, "jitter"), 0) < JITTERED ? JITTER : 0.0;
-		gr_tensor *crop = gr_random_crops(gr_slice(x, 0, i, i + 1, 1), &own,
-			GR_OPTS(gr_crop_opts, .side = gr_tensor_dim(x, 3), .area_least = 0.5, .area_most = 1.0,
-				.flip = true, .jitter = jitter));
-		turned[i] = gr_rot90(crop, (int)gr_key_below(gr_key_fold_name(own, "turn"), 0, 4));
+	const int64_t n = gr_tensor_dim(x, 0), C = gr_tensor_dim(x, 1), S = gr_tensor_dim(x, 3);
+	gr_key *keys = gr_alloc((size_t)n * sizeof *keys);
+	for (int64_t i = 0; keys && i < n; i++)
+		keys[i] = gr_key_fold(key, (uint64_t)i);
+	gr_crop_opts opts = {.size = sizeof opts,
+		.side = S,
+		.area_least = 0.5,
+		.area_most = 1.0,
+		.flip = true};
+	gr_tensor *plain = keys ? gr_random_crops(x, keys, &opts) : NULL;
+	opts.jitter = JITTER;
+	gr_tensor *changed = keys ? gr_random_crops(x, keys, &opts) : NULL;
+	gr_tensor *out = gr_empty(GR_F32, 4, gr_tensor_dims(x));
+	for (int64_t i = 0; plain && changed && out && i < n; i++) {
+		const bool is_changed = gr_key_uniform(gr_key_fold_name(keys[i], "jitter"), 0) < JITTERED;
+		const int quarters = (int)gr_key_below(gr_key_fold_name(keys[i], "turn"), 0, 4);
+		const float *from = gr_tensor_data_const(is_changed ? changed : plain);
+		for (int64_t c = i * C; c < (i + 1) * C; c++)
+			turn((float *)gr_tensor_data(out) + c * S * S, from + c * S * S, S, quarters);
 	}
-	gr_tensor *all = turned ? gr_concat((int)n, turned, 0) : NULL;
-	gr_free(turned);
-	return gr_affine(all, 2.0, -1.0);
+	gr_free(keys);
+	return plain && changed ? gr_affine(out, 2.0, -1.0) : NULL;
 }
 
 static gr_tensor *compare_views(const mpe_state *s, gr_tensor *x, gr_key key)

@@ -19,6 +19,12 @@ static const recipe recipes[] = {
 	{"fashion-vit", "garments, 64 tokens of 96 features and a class token: DINO",
 		"dino --data fashion --epochs 10 --batch 64 --lr 1e-3 --warmup 500 --lr-decay cosine "
 		"--ema 0.996 --weight-decay 0.05 --clip 3 --seed 1"},
+	{"fashion-sit", "garments, a flow on the latents of fashion-vae, aligned with fashion-vit",
+		"sit --data fashion --autoencoder fashion-vae --encoder fashion-vit --flip --epochs 12 "
+		"--batch 64 --lr 1e-3 --warmup 500 --lr-decay cosine --ema 0.9995 --seed 1"},
+	{"fashion-sit-plain", "the same without the alignment: its control",
+		"sit --data fashion --autoencoder fashion-vae --flip --epochs 12 --batch 64 --lr 1e-3 "
+		"--warmup 500 --lr-decay cosine --ema 0.9995 --seed 1"},
 	{"fashion-classifier", "garments told apart, to judge samples by; guides nothing",
 		"classifier --data fashion --flip --epochs 4 --batch 64 --lr 2e-3 --warmup 100 "
 		"--lr-decay cosine --weight-decay 0.01 --ema 0.995 --precision bf16 --seed 2"},

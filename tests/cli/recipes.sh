@@ -29,10 +29,14 @@ fail() {
 recipes=$("$GRADUS" train --help | sed -n '/^recipes:/,/^options:/p' | awk '/^  [a-z]/ { print $1 }')
 [ -n "$recipes" ] || fail "no recipes are listed"
 for recipe in $recipes; do
-	# A grid of a U-Net's samples takes long; train_resume.sh draws one.
-	pictures=(--sample-every 3)
-	[ "$recipe" != fashion ] || pictures=()
-	train=("$GRADUS" train --recipe "$recipe" "${options[@]}" "${pictures[@]}")
+	# A grid of samples takes long; train_resume.sh draws one. Others use what came before them.
+	own=(--sample-every 3)
+	case $recipe in
+	fashion) own=() ;;
+	fashion-sit) own=(--autoencoder "$work/fashion-vae" --encoder "$work/fashion-vit") ;;
+	fashion-sit-plain) own+=(--autoencoder "$work/fashion-vae") ;;
+	esac
+	train=("$GRADUS" train --recipe "$recipe" "${options[@]}" "${own[@]}")
 	rm -rf "$work/whole" "$work/cut"
 	"${train[@]}" --output "$work/whole" --threads 1 2>>"$work/whole.txt" ||
 		fail "$recipe: the uninterrupted run failed"
@@ -50,7 +54,8 @@ for recipe in $recipes; do
 	for file in config.json log.csv ema.safetensors weights.safetensors; do
 		[ -s "$work/whole/$file" ] || fail "$recipe: $file is missing"
 	done
-	[ "$recipe" = fashion ] || [ -s "$work/whole/samples-00000006.png" ] ||
+	[[ " ${own[*]} " != *--sample-every* ]] || [ -s "$work/whole/samples-00000006.png" ] ||
 		fail "$recipe: no picture was drawn"
 	echo "recipes: $recipe: $(ls "$work/whole" | wc -l) files equal"
+	mv "$work/whole" "$work/$recipe"
 done
