@@ -176,15 +176,21 @@ gr_status gr__runfolder_open(const char *path, const char *config, bool resume)
 	return status == GR_OK ? gr__runfolder_write(path, "config.json", config) : status;
 }
 
+const char *gr__prior_place(int i)
+{
+	const char *places[GR_PRIOR_PLACES] = {getenv("GRADUS_PRIORS"), GRADUS_PRIORS_SOURCE_DIR,
+		GRADUS_PRIORS_INSTALL_DIR};
+	return places[i];
+}
+
 gr_status gr__prior_find(char *path, size_t size, const char *name)
 {
-	const char *places[] = {NULL, getenv("GRADUS_PRIORS"), GRADUS_PRIORS_SOURCE_DIR,
-		GRADUS_PRIORS_INSTALL_DIR};
 	char tried[1024] = "";
-	for (int i = 0; i < 4; i++) {
-		if (i > 0 && places[i] == NULL)
+	for (int i = -1; i < GR_PRIOR_PLACES; i++) {
+		const char *place = i < 0 ? "" : gr__prior_place(i);
+		if (place == NULL)
 			continue;
-		snprintf(path, size, "%s%s%s", i > 0 ? places[i] : "", i > 0 ? "/" : "", name);
+		snprintf(path, size, "%s%s%s", place, i < 0 ? "" : "/", name);
 		if (gr__runfolder_has(path, "config.json"))
 			return GR_OK;
 		size_t used = strlen(tried);

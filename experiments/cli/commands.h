@@ -16,6 +16,7 @@ int gr_cmd_model_run(int argc, char **argv);
 int gr_cmd_ops(int argc, char **argv);
 int gr_cmd_plan(int argc, char **argv);
 int gr_cmd_repro(int argc, char **argv);
+int gr_cmd_prior(int argc, char **argv);
 int gr_cmd_sample(int argc, char **argv);
 int gr_cmd_solve(int argc, char **argv);
 int gr_cmd_sweep(int argc, char **argv);

@@ -22,6 +22,9 @@ bool gr__runfolder_has(const char *folder, const char *name);
 gr_status gr__runfolder_copy(const char *from, const char *to);
 /* Remove folder/name and, if it is a folder, the files in it. */
 void gr__runfolder_remove(const char *folder, const char *name);
+/* Where priors are looked for by name: place 0 <= i < GR_PRIOR_PLACES, in order; NULL: not set. */
+#define GR_PRIOR_PLACES 3
+const char *gr__prior_place(int i);
 /* Where a shipped or a user's prior lies: `name` itself if it is a folder with config.json, else
  * below GRADUS_PRIORS, the source tree, the installed priors. GR_EIO names all that was tried. */
 gr_status gr__prior_find(char *path, size_t size, const char *name);

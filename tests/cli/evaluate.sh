@@ -81,6 +81,19 @@ evaluate fashion-mpe --limit 0 >"$work/mpe.txt" || fail "fashion-mpe"
 awk -F'|' '/trained \|/ { n++; if (!($6 > 0 && $6 <= 2)) exit 1 } END { exit n != 36 }' \
 	"$work/mpe.txt" || fail "not an equivariance error"
 
+# Networks are listed by name, and shown with what they were made of.
+GRADUS_PRIORS=$work "$GRADUS" prior list >"$work/list.txt" || fail "prior list"
+for name in fashion-classifier fashion-mpe fashion-sit fashion-vae fashion-vit; do
+	grep -qE "^$name +[a-z_]+ +1 x 32 x 32 +[0-9.]+ M  $work/$name\$" "$work/list.txt" ||
+		fail "prior list: $name"
+done
+grep -qE "^fashion +unet +1 x 32 x 32 +2.75 M" "$work/list.txt" || fail "prior list: fashion"
+GRADUS_PRIORS=$work "$GRADUS" prior show fashion-vae >"$work/show.txt" || fail "prior show"
+grep -q "^SHA-256: $(sha256sum "$work/fashion-vae/weights.safetensors" | cut -c1-64)\$" \
+	"$work/show.txt" || fail "prior show: SHA-256"
+cmp <(sed '1,/^--- config.json/d' "$work/show.txt") "$work/fashion-vae/config.json" ||
+	fail "prior show: config.json"
+
 # What cannot be measured.
 code=0
 evaluate fashion-vit --reference "$work/set/train-images-idx3-ubyte" >"$work/out.txt" || code=$?

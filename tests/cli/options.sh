@@ -30,6 +30,10 @@ expect 0 "examples:" train --help
 expect 0 "examples:" model info --help
 expect 0 "examples:" convert --help
 expect 0 "subcommands:" model --help
+expect 0 "subcommands:" prior --help
+expect 2 "did you mean list" prior lits
+expect 2 "needs a name" prior show
+expect 3 "no config.json" prior show nowhere
 expect 0 "(default 64)" train unet --help
 expect 2 "did you mean --steps" train unet --stesp 3
 expect 2 "did you mean --lr-decay" train unet --lr_decay=none
