@@ -16,18 +16,16 @@
 #define DRY_MAP ((size_t)64 << 10)
 
 static atomic_uint_fast64_t system_allocs;
-static atomic_uint_fast64_t fail_countdown;
+atomic_uint_fast64_t gr__mem_fail_countdown;
 
 void gr_memory_fail_at(uint64_t n)
 {
-	atomic_store(&fail_countdown, n);
+	atomic_store(&gr__mem_fail_countdown, n);
 }
 
-bool gr__mem_inject(void)
+bool gr__mem_inject_now(void)
 {
-	if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
-		return false;
-	return atomic_fetch_sub(&fail_countdown, 1) == 1;
+	return atomic_fetch_sub(&gr__mem_fail_countdown, 1) == 1;
 }
 
 uint64_t gr__mem_system_allocs(void)

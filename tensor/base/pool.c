@@ -1,8 +1,8 @@
 /*
  * The caching pool: blocks in size classes with an eighth of slack, kept for reuse when freed.
  * After the first step of a loop every request finds a cached block, so a steady state makes no
- * system allocation. One lock guards the lists; a request for a block under 64 KiB holds it for a
- * few instructions.
+ * system allocation. One lock guards the lists and the counters; in front of it each thread has a
+ * share of small blocks (share.h), so that small tensors are made and freed without it.
  *
  * Block layout: a 64-byte head (size class, link) before the 64-byte aligned payload. Under the
  * address sanitizer what a block has beyond the bytes asked for is out of bounds, and so are
@@ -16,55 +16,40 @@
 #include "limit.h"
 #include "poison.h"
 #include "pool.h"
+#include "share.h"
 
 /* Classes: 64 bytes times (8 + f) / 8 * 2^e, f in 0..7. */
 #define STEPS 8
 #define CLASSES (STEPS * 42)
 #define HEAD 64
 
-typedef struct gr_block {
-	struct gr_block *next;
-	size_t payload; /* size of the class */
-	size_t asked;
-	int class;
-	unsigned dry; /* number of the dry run that it belongs to, 0: none */
-} gr_block;
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gr_block *cache[CLASSES];
+/* Of the pool and of ended threads; in use is also what threads were granted. */
 static gr_memory stats;
+static int64_t tensors; /* of ended threads */
 static uint64_t limit;
 static bool limit_known;
 
+_Thread_local gr_share gr__share;
+static gr_share *shares; /* of all threads that have one */
+static pthread_key_t at_thread_end;
+static bool has_thread_end;
+
 static size_t class_bytes(int class)
 {
-	return ((size_t)64 * (size_t)(STEPS + class % STEPS) / STEPS) << (class / STEPS);
+	return (size_t)(8 * (STEPS + class % STEPS)) << class / STEPS;
 }
 
+/* The least class that has room: of n = ceil(bytes / 8) units, 2^e (8 + f) >= n. */
 static int class_of(size_t bytes)
 {
-	int class = 0;
-	size_t base = 64;
-	while (base * 2 <= bytes && class < CLASSES - STEPS) {
-		base *= 2;
-		class += STEPS;
-	}
-	while (class < CLASSES - 1 && class_bytes(class) < bytes)
-		class ++;
-	return class;
-}
-
-static void trim_locked(void)
-{
-	for (int c = 0; c < CLASSES; c++) {
-		while (cache[c] != NULL) {
-			gr_block *b = cache[c];
-			cache[c] = b->next;
-			stats.bytes_cached -= b->payload;
-			GR_UNPOISON((char *)b + HEAD, b->payload);
-			gr__mem_free(b, b->payload + HEAD);
-		}
-	}
+	if (bytes <= 64)
+		return 0;
+	const size_t n = (bytes + 7) / 8;
+	const int e = 63 - __builtin_clzll(n) - 3;
+	const size_t steps = (n + (((size_t)1 << e) - 1)) >> e;
+	return e * STEPS + (int)steps - STEPS;
 }
 
 /* A cached block of this very class: what is in use never depends on what was freed before. */
@@ -76,6 +61,107 @@ static gr_block *take_cached(int class)
 		stats.bytes_cached -= b->payload;
 	}
 	return b;
+}
+
+static void put(gr_block *b)
+{
+	b->next = cache[b->class];
+	cache[b->class] = b;
+	stats.bytes_cached += b->payload;
+}
+
+/* --- shares of threads, under the lock --- */
+
+/* The blocks that a thread keeps go back to the pool. */
+static void spill(gr_share *s)
+{
+	for (int c = 0; c < GR_SHARE_CLASSES; c++) {
+		while (s->free[c] != NULL)
+			put(gr__share_pop(s, c));
+	}
+}
+
+/* Leave the thread `keep` bytes of its credit at most. */
+static void settle(gr_share *s, int64_t keep)
+{
+	const int64_t back = gr__share_credit(s) - keep;
+	if (back > 0) {
+		s->granted -= back;
+		stats.bytes_in_use -= (uint64_t)back;
+	}
+}
+
+static void close_share(void *own)
+{
+	gr_share *s = own;
+	pthread_mutex_lock(&lock);
+	spill(s);
+	settle(s, 0);
+	stats.pool_allocs += (uint64_t)gr__share_get(&s->allocs);
+	tensors += gr__share_get(&s->tensors);
+	gr_share **at = &shares;
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	memset(s, 0, sizeof *s);
+	pthread_mutex_unlock(&lock);
+}
+
+/* The share of this thread; it stays empty where its end could not be learnt. */
+static gr_share *open_share(void)
+{
+	gr_share *s = &gr__share;
+	if (s->most > 0)
+		return s;
+	if (!has_thread_end)
+		has_thread_end = pthread_key_create(&at_thread_end, close_share) == 0;
+	if (has_thread_end && pthread_setspecific(at_thread_end, s) == 0) {
+		s->most = GR_SHARE_KEPT;
+		s->next = shares;
+		shares = s;
+	}
+	return s;
+}
+
+/* More blocks of a class, and bytes that no limit and no peak stand against. */
+static void refill(gr_share *s, int class)
+{
+	if (s->most == 0)
+		return;
+	uint64_t room = stats.bytes_peak - stats.bytes_in_use;
+	if (limit != 0 && room > limit - stats.bytes_in_use)
+		room = limit - stats.bytes_in_use;
+	const int64_t grant = room < (uint64_t)GR_SHARE_GRANT ? (int64_t)room : GR_SHARE_GRANT;
+	s->granted += grant;
+	stats.bytes_in_use += (uint64_t)grant;
+	for (int64_t n = GR_SHARE_GRANT / (int64_t)class_bytes(class); n > 0 && cache[class] != NULL;
+		 n--)
+		gr__share_push(s, take_cached(class));
+}
+
+/* What all threads were granted and have not used. */
+static uint64_t unused(void)
+{
+	int64_t sum = 0;
+	for (const gr_share *s = shares; s != NULL; s = s->next)
+		sum += gr__share_credit(s);
+	return (uint64_t)sum;
+}
+
+/* --- the pool --- */
+
+static void trim_locked(void)
+{
+	spill(&gr__share);
+	for (int c = 0; c < CLASSES; c++) {
+		while (cache[c] != NULL) {
+			gr_block *b = cache[c];
+			cache[c] = b->next;
+			stats.bytes_cached -= b->payload;
+			GR_UNPOISON((char *)b + HEAD, b->payload);
+			gr__mem_free(b, b->payload + HEAD);
+		}
+	}
 }
 
 static gr_block *take_new(int class)
@@ -116,46 +202,80 @@ static void free_dry(gr_block *b)
 	gr__mem_free_dry(b, b->payload + HEAD);
 }
 
-/* A block of the class, or NULL and a note of why. */
+/* A block of the class, or NULL and a note of why. What this thread was granted goes back first, so
+ * that it is counted exactly. */
 static gr_block *take_locked(int class, size_t bytes)
 {
 	if (!limit_known) {
 		limit = gr__limit_default();
 		limit_known = true;
 	}
+	gr_share *s = open_share();
+	settle(s, 0);
 	const size_t payload = class_bytes(class);
 	gr_block *b = NULL;
 	if (limit == 0 || stats.bytes_in_use + payload <= limit) {
-		b = take_cached(class);
+		const bool own = class < GR_SHARE_CLASSES && s->free[class] != NULL;
+		b = own ? gr__share_pop(s, class) : take_cached(class);
 		if (b == NULL)
 			b = take_new(class);
 	}
 	if (b == NULL) {
-		gr__limit_note(bytes, stats.bytes_in_use, stats.bytes_peak, limit);
+		gr__limit_note(bytes, stats.bytes_in_use - unused(), stats.bytes_peak, limit);
 		return NULL;
 	}
 	stats.pool_allocs++;
 	stats.bytes_in_use += payload;
 	if (stats.bytes_in_use > stats.bytes_peak)
 		stats.bytes_peak = stats.bytes_in_use;
+	if (class < GR_SHARE_CLASSES)
+		refill(s, class);
 	return b;
+}
+
+static gr_block *take(int class, size_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	gr_block *b = take_locked(class, bytes);
+	pthread_mutex_unlock(&lock);
+	return b;
+}
+
+/* Where a thread has no room for it, the blocks that it keeps go along. */
+static void give(gr_block *b)
+{
+	pthread_mutex_lock(&lock);
+	gr_share *s = open_share();
+	if (b->class < GR_SHARE_CLASSES) {
+		if (gr__share_get(&s->cached) >= s->most)
+			spill(s);
+		settle(s, GR_SHARE_GRANT);
+	}
+	put(b);
+	stats.bytes_in_use -= b->payload;
+	pthread_mutex_unlock(&lock);
+}
+
+static void *refuse(size_t bytes)
+{
+	gr_memory m = gr_memory_stats();
+	gr__limit_note(bytes, m.bytes_in_use, m.bytes_peak, 0);
+	return NULL;
 }
 
 void *gr__pool_alloc(size_t bytes)
 {
-	if (gr__mem_inject() || bytes > class_bytes(CLASSES - 1)) {
-		gr_memory m = gr_memory_stats();
-		gr__limit_note(bytes, m.bytes_in_use, m.bytes_peak, 0);
-		return NULL;
-	}
-	int class = class_of(bytes);
-	gr_block *b;
+	if (gr__mem_inject() || bytes > class_bytes(CLASSES - 1))
+		return refuse(bytes);
+	const int class = class_of(bytes);
+	gr_block *b = NULL;
 	if (gr__is_dry()) {
 		b = take_dry(class, bytes);
 	} else {
-		pthread_mutex_lock(&lock);
-		b = take_locked(class, bytes);
-		pthread_mutex_unlock(&lock);
+		if (class < GR_SHARE_CLASSES)
+			b = gr__share_take(&gr__share, class, class_bytes(class));
+		if (b == NULL)
+			b = take(class, bytes);
 	}
 	if (b == NULL)
 		return NULL;
@@ -175,12 +295,8 @@ void gr__pool_free(void *p)
 		return;
 	}
 	GR_POISON(p, b->payload);
-	pthread_mutex_lock(&lock);
-	b->next = cache[b->class];
-	cache[b->class] = b;
-	stats.bytes_in_use -= b->payload;
-	stats.bytes_cached += b->payload;
-	pthread_mutex_unlock(&lock);
+	if (b->class >= GR_SHARE_CLASSES || !gr__share_give(&gr__share, b))
+		give(b);
 }
 
 size_t gr__pool_block_size(const void *p)
@@ -238,13 +354,31 @@ char *gr_strdup(const char *s)
 	return p == NULL ? NULL : strcpy(p, s);
 }
 
+void gr__pool_count_tensor(int n)
+{
+	if (gr__share.most > 0) {
+		gr__share_add(&gr__share.tensors, n);
+		return;
+	}
+	pthread_mutex_lock(&lock);
+	tensors += n;
+	pthread_mutex_unlock(&lock);
+}
+
 gr_memory gr_memory_stats(void)
 {
 	pthread_mutex_lock(&lock);
 	gr_memory m = stats;
+	int64_t live = tensors;
+	m.bytes_in_use -= unused();
+	for (const gr_share *s = shares; s != NULL; s = s->next) {
+		m.bytes_cached += (uint64_t)gr__share_get(&s->cached);
+		m.pool_allocs += (uint64_t)gr__share_get(&s->allocs);
+		live += gr__share_get(&s->tensors);
+	}
 	pthread_mutex_unlock(&lock);
 	m.system_allocs = gr__mem_system_allocs();
-	m.tensors_live = gr__tensors_live();
+	m.tensors_live = (uint64_t)live;
 	if (gr__is_dry()) {
 		m.bytes_in_use = gr__dry->bytes_in_use;
 		m.bytes_peak = gr__dry->bytes_peak;
@@ -259,6 +393,7 @@ void gr_memory_reset_peak(void)
 		return;
 	}
 	pthread_mutex_lock(&lock);
+	settle(&gr__share, 0);
 	stats.bytes_peak = stats.bytes_in_use;
 	pthread_mutex_unlock(&lock);
 }
@@ -273,6 +408,7 @@ void gr_memory_trim(void)
 void gr_memory_set_limit(uint64_t bytes)
 {
 	pthread_mutex_lock(&lock);
+	settle(&gr__share, 0);
 	limit = bytes;
 	limit_known = true;
 	pthread_mutex_unlock(&lock);

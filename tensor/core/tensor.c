@@ -10,14 +10,7 @@
 
 static gr_tensor *new_owned(const char *op, gr_dtype dtype, int ndim, const int64_t *dims)
 {
-	gr_spec spec = {.dtype = dtype, .ndim = ndim};
-	if (ndim < 0 || ndim > GR_MAX_DIMS) {
-		gr__fail(GR_ESHAPE, op, "%d dims asked for, at most %d possible", ndim, GR_MAX_DIMS);
-		return NULL;
-	}
-	if (ndim > 0)
-		memcpy(spec.dims, dims, (size_t)ndim * sizeof *dims);
-	return gr__scope_own(gr__tensor_new(op, &spec));
+	return gr__scope_own(gr__tensor_of(op, dtype, ndim, dims));
 }
 
 gr_tensor *gr_empty(gr_dtype dtype, int ndim, const int64_t *dims)
@@ -260,7 +253,7 @@ gr_status gr_param_update(gr_tensor *dst, const gr_tensor *src)
 		return gr_failed() ? gr_error_code() : gr__fail(GR_EARG, "param_update", "NULL tensor");
 	if (!gr_is_same_shape(dst, src))
 		return gr__fail(GR_ESHAPE, "param_update", "source and destination differ in shape");
-	gr_status status = gr__copy(dst, src);
+	gr_status status = dst != src ? gr__copy(dst, src) : GR_OK;
 	if (status != GR_OK)
 		return gr__fail(status, "param_update", "no room for workspace");
 	/* A dry run leaves the program's own tensors as they are, hence also their version. */

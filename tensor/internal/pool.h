@@ -1,11 +1,13 @@
 /*
  * Memory. mem.c is the only file that calls the system allocator (counted, limited, made to fail
  * on demand); pool.c caches blocks in size classes above it, so that a loop in steady state makes
- * no system allocation. Blocks of 2 MiB and more come from huge-page-advised maps.
+ * no system allocation, and each thread keeps a few small ones (base/share.h). Blocks of 2 MiB and more come from huge-page-advised maps.
  * All functions are safe in every thread.
  */
 #ifndef GRADUS_INTERNAL_POOL_H
 #define GRADUS_INTERNAL_POOL_H
+
+#include <stdatomic.h>
 
 #include "gradus/base.h"
 
@@ -18,7 +20,13 @@ void gr__mem_free_dry(void *p, size_t bytes);
 /* Whether such a block comes as zeros. */
 bool gr__mem_is_zero_dry(size_t bytes);
 /* True when fault injection says that this request fails; counts the request. */
-bool gr__mem_inject(void);
+bool gr__mem_inject_now(void);
+extern atomic_uint_fast64_t gr__mem_fail_countdown; /* 0: none is to fail */
+static inline bool gr__mem_inject(void)
+{
+	return atomic_load_explicit(&gr__mem_fail_countdown, memory_order_relaxed) != 0 &&
+		gr__mem_inject_now();
+}
 uint64_t gr__mem_system_allocs(void);
 
 /* A 64-byte aligned block of at least `bytes` (uninitialised); NULL when it does not fit. */
@@ -34,7 +42,7 @@ void *gr__pool_grow(void *p, size_t bytes);
 /* A copy of a string in a pool block. */
 char *gr__pool_strdup(const char *s);
 
-/* Tensor headers alive now (tensor/core/storage.c). */
-uint64_t gr__tensors_live(void);
+/* One tensor header more or, with -1, less. */
+void gr__pool_count_tensor(int n);
 
 #endif

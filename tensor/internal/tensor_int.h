@@ -54,6 +54,7 @@ typedef struct gr_spec {
 /* All of these return a tensor that the caller holds one reference to (no scope), or NULL with an
  * error recorded. */
 gr_tensor *gr__tensor_new(const char *op, const gr_spec *spec);
+gr_tensor *gr__tensor_of(const char *op, gr_dtype dtype, int ndim, const int64_t *dims);
 /* A new header on t's storage: same values, no node. */
 gr_tensor *gr__tensor_alias(const gr_tensor *t);
 /* A contiguous copy, or another reference to t when it is contiguous already. */

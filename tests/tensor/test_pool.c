@@ -1,5 +1,6 @@
 /* The caching pool: alignment, reuse, limits, injected failures. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "gradus/ops.h"
@@ -116,6 +117,114 @@ Test(pool, the_sanitizer_sees_slack_and_freed_blocks)
 	gr__pool_free(p);
 }
 #endif
+
+/* Small blocks pass through what each thread keeps (base/share.h); the counts are those of the pool. */
+
+enum { SMALL = 1000 };
+
+static void take_small(void **blocks, int n)
+{
+	for (int i = 0; i < n; i++) {
+		blocks[i] = gr__pool_alloc(256);
+		cr_assert_not_null(blocks[i]);
+	}
+}
+
+static void free_small(void **blocks, int n)
+{
+	for (int i = 0; i < n; i++)
+		gr__pool_free(blocks[i]);
+}
+
+Test(pool, small_blocks_are_counted_exactly)
+{
+	void *blocks[SMALL];
+	for (int round = 0; round < 3; round++) {
+		gr_memory_reset_peak();
+		const gr_memory before = gr_memory_stats();
+		cr_assert_eq(before.bytes_peak, before.bytes_in_use);
+		take_small(blocks, SMALL);
+		gr_memory now = gr_memory_stats();
+		cr_assert_eq(now.bytes_in_use, before.bytes_in_use + SMALL * 256);
+		cr_assert_eq(now.bytes_peak, now.bytes_in_use);
+		cr_assert_eq(now.pool_allocs, before.pool_allocs + SMALL);
+		free_small(blocks + SMALL / 2, SMALL / 2);
+		cr_assert_eq(gr_memory_stats().bytes_in_use, before.bytes_in_use + SMALL / 2 * 256);
+		take_small(blocks + SMALL / 2, SMALL / 2);
+		cr_assert_eq(gr_memory_stats().bytes_peak, now.bytes_peak, "no new peak");
+		void *more = gr__pool_alloc(256);
+		cr_assert_eq(gr_memory_stats().bytes_peak, now.bytes_peak + 256);
+		gr__pool_free(more);
+		free_small(blocks, SMALL);
+		now = gr_memory_stats();
+		cr_assert_eq(now.bytes_in_use, before.bytes_in_use);
+		cr_assert_geq(now.bytes_cached, SMALL * 256);
+	}
+	gr_memory_trim();
+	cr_assert_eq(gr_memory_stats().bytes_cached, 0);
+}
+
+Test(pool, the_limit_is_exact_for_small_blocks)
+{
+	void *blocks[SMALL];
+	for (int round = 0; round < 3; round++) {
+		gr_memory_set_limit(gr_memory_stats().bytes_in_use + SMALL * 256);
+		take_small(blocks, SMALL);
+		void *more = gr__pool_alloc(256), *least = gr__pool_alloc(1);
+		cr_assert(more == NULL && least == NULL, "round %d", round);
+		free_small(blocks, SMALL);
+		gr_memory_set_limit(0);
+	}
+}
+
+typedef struct visit {
+	void *blocks[SMALL];
+	gr_tensor *made, *given;
+} visit;
+
+/* Leaves blocks and a tensor to whoever waits for its end; frees what it was given. */
+static void *visit_pool(void *arg)
+{
+	visit *v = arg;
+	void *own[SMALL];
+	take_small(own, SMALL);
+	take_small(v->blocks, SMALL);
+	free_small(own, SMALL);
+	v->made = gr_tensor_retain(gr_zeros(GR_F32, GR_DIMS(3)));
+	gr_tensor_release(v->given);
+	gr_scope_end();
+	return NULL;
+}
+
+Test(pool, a_thread_that_ends_leaves_its_share)
+{
+	static visit v[2];
+	for (int i = 0; i < 2; i++)
+		v[i].given = gr_tensor_retain(gr_zeros(GR_F32, GR_DIMS(3)));
+	gr_scope_end();
+	const gr_memory before = gr_memory_stats();
+	for (int round = 0; round < 3; round++) {
+		pthread_t threads[2];
+		for (int i = 0; i < 2; i++)
+			pthread_create(&threads[i], NULL, visit_pool, &v[i]);
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		for (int i = 0; i < 2; i++) {
+			free_small(v[i].blocks, SMALL);
+			v[i].given = v[i].made;
+		}
+		const gr_memory now = gr_memory_stats();
+		cr_assert_eq(now.bytes_in_use, before.bytes_in_use, "freed elsewhere than allocated");
+		cr_assert_eq(now.tensors_live, before.tensors_live);
+		cr_assert_geq(now.pool_allocs, before.pool_allocs + 4 * SMALL);
+		cr_assert_leq(now.bytes_peak, before.bytes_peak + (4 * SMALL + 64) * 256 + (256 << 10));
+	}
+	gr_memory_trim();
+	cr_assert_eq(gr_memory_stats().bytes_cached, 0, "nothing stays with ended threads");
+	gr_tensor_release(v[0].given);
+	gr_tensor_release(v[1].given);
+	cr_assert_eq(gr_memory_stats().tensors_live, before.tensors_live - 2);
+}
 
 Test(pool, the_nth_request_fails_once)
 {

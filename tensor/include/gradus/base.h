@@ -120,12 +120,13 @@ typedef struct gr_memory {
 	uint64_t system_allocs; /* calls to the system allocator so far */
 	uint64_t pool_allocs;   /* blocks handed out so far */
 	uint64_t bytes_in_use;  /* held by live blocks now */
-	uint64_t bytes_peak;    /* its maximum since start or gr_memory_reset_peak() */
+	uint64_t bytes_peak;    /* its maximum since start or gr_memory_reset_peak(), see below */
 	uint64_t bytes_cached;  /* kept for reuse */
 	uint64_t tensors_live;  /* tensor headers alive now */
 } gr_memory;
 
-/* Allocator statistics of the process; inside gr_estimate(), its bytes in use and their peak. */
+/* Allocator statistics of the process; inside gr_estimate(), its bytes in use and their peak. Exact,
+ * but for the peak where several threads allocate: up to 128 KiB more for each beyond the first. */
 GR_API gr_memory gr_memory_stats(void);
 GR_API void gr_memory_reset_peak(void);
 /* True inside gr_estimate(): nothing is computed, and what would read values must do without. */
@@ -133,7 +134,8 @@ GR_API bool gr_estimating(void);
 /* Return cached blocks to the system. */
 GR_API void gr_memory_trim(void);
 /*
- * Limit on bytes in use, 0 for none (default: GRADUS_MEMORY_LIMIT, as gr_memory_named() reads it).
+ * Limit on bytes in use, 0 for none (default: GRADUS_MEMORY_LIMIT, as gr_memory_named() reads it);
+ * held, where several threads allocate, with up to 128 KiB to spare for each beyond the first.
  * What does not fit fails with GR_EMEM; the message names the operation, the bytes that it asked
  * for, those in use and their peak.
  */

@@ -99,7 +99,8 @@ GR_API gr_status gr_tensor_to_f32(const gr_tensor *t, float *out);
 
 /*
  * The one function that writes to existing storage: dst <- src, same shape, converted to dst's
- * type. Bumps the storage's version, so that a backward pass that needs the old value fails.
+ * type. Bumps the storage's version, so that a backward pass that needs the old value fails. With dst
+ * as src it does that alone, for who has written through gr_tensor_data().
  */
 GR_API gr_status gr_param_update(gr_tensor *dst, const gr_tensor *src);
 
