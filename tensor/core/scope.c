@@ -10,22 +10,20 @@
 
 /* One array of tensors per thread; a scope is the part of it from its start on. */
 static _Thread_local gr_tensor **owned;
-static _Thread_local int64_t owned_count;
+static _Thread_local int64_t owned_count, owned_room;
 static _Thread_local int64_t *starts;
-static _Thread_local int64_t depth;
+static _Thread_local int64_t depth, depth_room;
 /* Scopes that could not be opened for want of memory: their ends free nothing. */
 static _Thread_local int64_t unopened;
 
-static bool reserve_owned(int64_t extra)
+static bool grow_owned(void)
 {
-	size_t bytes = (size_t)(owned_count + extra) * sizeof *owned;
-	if (owned != NULL && gr__pool_block_size(owned) >= bytes)
-		return true;
-	size_t want = bytes < 512 ? 512 : bytes * 2;
-	gr_tensor **grown = gr__pool_grow(owned, want);
+	const int64_t want = owned_room == 0 ? 64 : 2 * owned_room;
+	gr_tensor **grown = gr__pool_grow(owned, (size_t)want * sizeof *owned);
 	if (grown == NULL)
 		return false;
 	owned = grown;
+	owned_room = want;
 	return true;
 }
 
@@ -33,7 +31,7 @@ gr_tensor *gr__scope_own(gr_tensor *t)
 {
 	if (t == NULL)
 		return NULL;
-	if (!reserve_owned(1)) {
+	if (owned_count == owned_room && !grow_owned()) {
 		gr__fail(GR_EMEM, "scope", "no room to own one more tensor");
 		gr_tensor_release(t);
 		return NULL;
@@ -44,15 +42,16 @@ gr_tensor *gr__scope_own(gr_tensor *t)
 
 gr_status gr_scope_begin(void)
 {
-	size_t bytes = (size_t)(depth + 1) * sizeof *starts;
-	if (starts == NULL || gr__pool_block_size(starts) < bytes) {
-		int64_t *grown = gr__pool_grow(starts, bytes * 2);
+	if (depth == depth_room) {
+		const int64_t want = depth_room == 0 ? 16 : 2 * depth_room;
+		int64_t *grown = gr__pool_grow(starts, (size_t)want * sizeof *starts);
 		if (grown == NULL) {
 			/* Not fatal: the matching end must still find a scope, see `unopened`. */
 			unopened++;
 			return gr__fail(GR_EMEM, "scope", "no room for one more scope");
 		}
 		starts = grown;
+		depth_room = want;
 	}
 	starts[depth++] = owned_count;
 	return GR_OK;
@@ -66,6 +65,8 @@ static void give_back_when_empty(void)
 	gr__pool_free(starts);
 	owned = NULL;
 	starts = NULL;
+	owned_room = 0;
+	depth_room = 0;
 }
 
 gr_status gr_scope_end(void)
@@ -86,7 +87,7 @@ gr_tensor *gr_escape(gr_tensor *t)
 {
 	if (t == NULL || depth == 0 || unopened > 0)
 		return t;
-	if (!reserve_owned(1)) {
+	if (owned_count == owned_room && !grow_owned()) {
 		gr__fail(GR_EMEM, "escape", "no room to own one more tensor");
 		return NULL;
 	}

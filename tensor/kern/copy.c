@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "dry.h"
 #include "kern_table.h"
 #include "par.h"
 
@@ -141,6 +142,11 @@ gr_status gr__copy(gr_tensor *dst, const gr_tensor *src)
 {
 	if (dst->size == 0)
 		return GR_OK;
+	if (dst->size <= GR_GRAIN && src->size == dst->size && src->dtype == dst->dtype &&
+		gr_is_contiguous(dst) && gr_is_contiguous(src) && !gr__is_dry()) {
+		memcpy(dst->data, src->data, (size_t)dst->size * gr_dtype_bytes(dst->dtype));
+		return GR_OK;
+	}
 	int64_t strides[GR_MAX_DIMS];
 	int lead = dst->ndim - src->ndim;
 	for (int d = 0; d < dst->ndim; d++) {

@@ -64,26 +64,59 @@ static gr_status lay_out(gr_ew_job *job, int k, const gr_tensor *in, const gr_te
 	return gr__copy(&copy, in);
 }
 
+/* The common cases at once: an operand laid out as the result is, and one value for all. */
+static void walk_operand(gr_walk *w, const gr_tensor *in, const gr_tensor *out)
+{
+	bool alike = in->ndim == out->ndim;
+	for (int d = 0; d < out->ndim && alike; d++)
+		alike = in->dims[d] == out->dims[d] && in->strides[d] == out->strides[d];
+	if ((!alike && in->size != 1) || out->size == 0) {
+		gr__walk_broadcast(w, in, out->ndim, out->dims);
+		return;
+	}
+	w->ndim = out->size == 1 ? 0 : 1;
+	w->dims[0] = out->size;
+	w->strides[0] = alike ? 1 : 0;
+}
+
+/* A large result, or operands that are laid out anew. */
+static gr_status run_tiles(ew_ctx *c, gr_tensor *out, const gr_tensor *const *in)
+{
+	void *temp[GR_EW_MAX_IN] = {NULL};
+	gr_status status = GR_OK;
+	for (int k = 0; k < c->job.nin && status == GR_OK; k++) {
+		if (is_scattered(&c->job.walk[k]))
+			status = lay_out(&c->job, k, in[k], out, &temp[k]);
+	}
+	if (status == GR_OK)
+		gr__par_range(out->size, GR_GRAIN, ew_tile, c);
+	for (int k = 0; k < c->job.nin; k++)
+		gr__pool_free(temp[k]);
+	return status;
+}
+
 gr_status gr__ew(gr_ew_kind kind, gr_tensor *out, const gr_tensor *const *in, double s0, double s1)
 {
 	/* A square is correctly rounded, as powers are not. */
 	if (kind == GR_EW_POW_S && s0 == 2.0)
 		kind = GR_EW_SQUARE;
-	ew_ctx c = {.kern = gr__kern(out->dtype),
-		.job = {.kind = kind, .nin = ew_nin[kind], .out = out->data, .s0 = s0, .s1 = s1}};
-	void *temp[GR_EW_MAX_IN] = {NULL};
-	gr_status status = GR_OK;
-	for (int k = 0; k < c.job.nin && status == GR_OK; k++) {
+	/* Set member by member: walks are long, and need no zeros behind their dims. */
+	ew_ctx c;
+	c.kern = gr__kern(out->dtype);
+	c.job.kind = kind;
+	c.job.nin = ew_nin[kind];
+	c.job.out = out->data;
+	c.job.s0 = s0;
+	c.job.s1 = s1;
+	bool scattered = false;
+	for (int k = 0; k < c.job.nin; k++) {
 		c.job.in[k] = in[k]->data;
-		gr__walk_broadcast(&c.job.walk[k], in[k], out->ndim, out->dims);
-		if (is_scattered(&c.job.walk[k]))
-			status = lay_out(&c.job, k, in[k], out, &temp[k]);
+		walk_operand(&c.job.walk[k], in[k], out);
+		scattered = scattered || is_scattered(&c.job.walk[k]);
 	}
-	if (status == GR_OK && (out->size > GR_GRAIN || gr__is_dry()))
-		gr__par_range(out->size, GR_GRAIN, ew_tile, &c);
-	else if (status == GR_OK && out->size > 0)
-		ew_tile(0, out->size, &c);
-	for (int k = 0; k < c.job.nin; k++)
-		gr__pool_free(temp[k]);
-	return status;
+	if (scattered || out->size > GR_GRAIN || gr__is_dry())
+		return run_tiles(&c, out, in);
+	if (out->size > 0)
+		c.kern->ew(&c.job, 0, out->size);
+	return GR_OK;
 }

@@ -139,21 +139,46 @@ static bool GR_TS(ew_is_plain)(const gr_walk *w)
 	return w->ndim == 0 || (w->ndim == 1 && (w->strides[0] == 0 || w->strides[0] == 1));
 }
 
+/* All of fewer elements than a block: the operands padded, one block computed, the result cut. */
+static void GR_TS(ew_few)(const gr_ew_job *job, GR_TS(ew_fn) * fn, int64_t n)
+{
+	static const int64_t step[GR_EW_MAX_IN] = {0};
+	T block[GR_EW_MAX_IN + 1][GR_BLOCK];
+	const T *in[GR_EW_MAX_IN] = {NULL};
+	T *out = block[GR_EW_MAX_IN];
+	for (int k = 0; k < job->nin; k++) {
+		const T *src = job->in[k];
+		bool one = job->walk[k].ndim == 0 || job->walk[k].strides[0] == 0;
+		T fill = one ? *src : (T)1;
+		for (int i = 0; i < GR_BLOCK; i++)
+			block[k][i] = fill;
+		if (!one)
+			GR_TS(ew_copy_few)(block[k], src, n);
+		in[k] = block[k];
+	}
+	fn(1, out, in, step, (T)job->s0, (T)job->s1);
+	GR_TS(ew_copy_few)((T *)job->out, out, n);
+}
+
 void GR_KT(ew)(const gr_ew_job *job, int64_t begin, int64_t end)
 {
 	GR_TS(ew_fn) *fn = GR_TS(ew_fns)[job->kind];
 	bool periodic = job->kind == GR_EW_SIN || job->kind == GR_EW_COS;
 	T s0 = (T)job->s0;
 	T s1 = (T)job->s1;
-	T buf[GR_EW_MAX_IN][GR_CHUNK];
-	const T *in[GR_EW_MAX_IN] = {NULL};
-	int64_t step[GR_EW_MAX_IN] = {0};
 
 	/* Operands that are flat or one value need no cutting into chunks. */
 	bool plain = !periodic;
 	for (int k = 0; k < job->nin; k++)
 		plain = plain && GR_TS(ew_is_plain)(&job->walk[k]);
+	if (plain && begin == 0 && end < GR_BLOCK) {
+		GR_TS(ew_few)(job, fn, end);
+		return;
+	}
 	int64_t chunk = plain ? end - begin : GR_CHUNK;
+	T buf[GR_EW_MAX_IN][GR_CHUNK];
+	const T *in[GR_EW_MAX_IN] = {NULL};
+	int64_t step[GR_EW_MAX_IN] = {0};
 
 	for (int64_t pos = begin; pos < end; pos += chunk) {
 		int64_t n = end - pos < chunk ? end - pos : chunk;
