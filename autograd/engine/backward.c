@@ -56,9 +56,12 @@ static gr_status check_saved(const gr_node *n, const gr_saved *s)
 		n->file, n->line);
 }
 
-/* A saved output as the rule may read it: a tensor that stands on its own node again. */
+/* A saved output as the rule may read it: where its ops are recorded, a tensor that stands on its own
+ * node again. */
 static gr_tensor *restore_output(gr_node *n, int i)
 {
+	if (!gr__recording())
+		return n->saved_out[i].tensor;
 	gr_tensor *t = gr__tensor_alias(n->saved_out[i].tensor);
 	if (t == NULL)
 		return NULL;
@@ -105,8 +108,6 @@ static gr_tensor *fit(const gr_node *n, int i, gr_tensor *g)
 			n->op->name, gr_dtype_name(g->dtype), i);
 		return NULL;
 	}
-	if (g->ndim == o->ndim && memcmp(g->dims, o->dims, (size_t)o->ndim * sizeof *o->dims) == 0)
-		return g;
 	return gr_sum_to(g, o->ndim, o->dims);
 }
 
@@ -142,8 +143,7 @@ static gr_status accumulate(const walk *w, gr_edge e, gr_tensor *g)
 
 static gr_status run_rule(const walk *w, gr_node *n)
 {
-	gr_tensor *in[GR_OP_MAX_IN] = {NULL}, *gin[GR_OP_MAX_IN] = {NULL};
-	gr_tensor *out[GR_OP_MAX_OUT] = {NULL}, *gout[GR_OP_MAX_OUT] = {NULL};
+	gr_tensor *in[GR_OP_MAX_IN], *gin[GR_OP_MAX_IN], *out[GR_OP_MAX_OUT], *gout[GR_OP_MAX_OUT];
 	gr_vjp v = {.op = n->op,
 		.attr = n->attr,
 		.nin = n->nin,
@@ -155,8 +155,10 @@ static gr_status run_rule(const walk *w, gr_node *n)
 		.shape = n->in_shape};
 	if (gr__walk_saved(n, in, out) != GR_OK)
 		return gr_error_code();
-	for (int i = 0; i < n->nin; i++)
+	for (int i = 0; i < n->nin; i++) {
+		gin[i] = NULL;
 		v.want |= leads_on(w, n->edges[i]) ? 1u << i : 0u;
+	}
 	for (int i = 0; i < n->nout; i++) {
 		gout[i] = n->grad[i] != NULL ? n->grad[i] : zeros_like(&n->out_shape[i]);
 		if (gout[i] == NULL)

@@ -248,7 +248,7 @@ static gr_node *make_node(gr_region *r, gr_tensor *const *y, uint64_t floor)
 		return NULL;
 	gr_node *node = NULL;
 	if (digest_of(r->digest, r, y) == GR_OK)
-		node = gr__node_region(&op_checkpoint, count, edges, r);
+		node = gr__node_region(&op_checkpoint, count, edges, r->outputs, r);
 	gr_free(edges);
 	if (node == NULL)
 		return NULL;

@@ -9,54 +9,52 @@
 
 static atomic_uint_fast64_t next_seq = 1;
 
-gr_operand gr__operand(const gr_tensor *t)
-{
-	gr_operand o = {.dtype = t->dtype, .ndim = t->ndim};
-	memcpy(o.dims, t->dims, sizeof o.dims);
-	return o;
-}
-
 static size_t align16(size_t bytes)
 {
 	return (bytes + 15) / 16 * 16;
 }
 
-/* One block: node, edges, saved inputs, shapes, attributes. */
-static gr_node *node_new(const gr_op *op, int nin)
+/* One block: node, then edges, what is saved and cotangents, all zero; then shapes and attributes,
+ * which the caller sets. */
+static gr_node *node_new(const gr_op *op, int nin, int nout)
 {
-	size_t n = (size_t)nin;
-	size_t edges = align16(sizeof(gr_node));
-	size_t saved = edges + align16(n * sizeof(gr_edge));
-	size_t shapes = saved + align16(n * sizeof(gr_saved));
-	size_t attr = shapes + align16(n * sizeof(gr_operand));
-	size_t total = attr + (op != NULL ? op->attr_size : 0);
-	char *p = gr__pool_alloc(total);
+	const size_t ins = (size_t)nin, outs = (size_t)nout;
+	const size_t edges = sizeof(gr_node);
+	const size_t saved_in = edges + ins * sizeof(gr_edge);
+	const size_t saved_out = saved_in + ins * sizeof(gr_saved);
+	const size_t grad = saved_out + outs * sizeof(gr_saved);
+	const size_t in_shape = grad + outs * sizeof(gr_tensor *);
+	const size_t out_shape = in_shape + ins * sizeof(gr_operand);
+	const size_t attr = align16(out_shape + outs * sizeof(gr_operand));
+	char *p = gr__pool_alloc(attr + (op != NULL ? op->attr_size : 0));
 	if (p == NULL) {
 		gr__fail(GR_EMEM, op != NULL ? op->name : "watch", "no room for a graph node");
 		return NULL;
 	}
-	memset(p, 0, total);
+	memset(p, 0, in_shape);
 	gr_node *node = (gr_node *)(void *)p;
 	node->op = op;
 	node->nin = nin;
+	node->nout = nout;
 	node->seq = atomic_fetch_add_explicit(&next_seq, 1, memory_order_relaxed);
 	atomic_init(&node->refs, 1);
 	node->file = gr__site_file();
 	node->line = gr__site_line();
 	node->edges = (gr_edge *)(void *)(p + edges);
-	node->saved_in = (gr_saved *)(void *)(p + saved);
-	node->in_shape = (gr_operand *)(void *)(p + shapes);
+	node->saved_in = (gr_saved *)(void *)(p + saved_in);
+	node->saved_out = (gr_saved *)(void *)(p + saved_out);
+	node->grad = (gr_tensor **)(void *)(p + grad);
+	node->in_shape = (gr_operand *)(void *)(p + in_shape);
+	node->out_shape = (gr_operand *)(void *)(p + out_shape);
 	node->attr = op != NULL && op->attr_size > 0 ? p + attr : NULL;
 	return node;
 }
 
 gr_node *gr__node_leaf(const gr_tensor *t)
 {
-	gr_node *node = node_new(NULL, 0);
-	if (node == NULL)
-		return NULL;
-	node->nout = 1;
-	node->out_shape[0] = gr__operand(t);
+	gr_node *node = node_new(NULL, 0, 1);
+	if (node != NULL)
+		node->out_shape[0] = gr__operand(t);
 	return node;
 }
 
@@ -80,11 +78,10 @@ static uint32_t saves_of(const gr_op_call *c)
 gr_node *gr__node_record(const gr_op_call *c)
 {
 	const gr_op *op = c->op;
-	gr_node *node = node_new(op, c->nin);
+	gr_node *node = node_new(op, c->nin, c->nout);
 	if (node == NULL)
 		return NULL;
 	const uint32_t saves = saves_of(c);
-	node->nout = c->nout;
 	if (node->attr != NULL)
 		memcpy(node->attr, c->attr, op->attr_size);
 	for (int i = 0; i < c->nin; i++) {
@@ -110,12 +107,14 @@ gr_node *gr__node_record(const gr_op_call *c)
 	return node;
 }
 
-gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, gr_region *region)
+gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, int nout,
+	gr_region *region)
 {
-	gr_node *node = node_new(op, nin);
+	gr_node *node = node_new(op, nin, nout);
 	if (node == NULL)
 		return NULL;
 	node->region = region;
+	memset(node->out_shape, 0, (size_t)nout * sizeof *node->out_shape);
 	for (int i = 0; i < nin; i++) {
 		node->edges[i] = (gr_edge){gr__node_retain(edges[i].node), edges[i].out};
 		node->in_shape[i] = edges[i].node->out_shape[edges[i].out];
@@ -138,6 +137,8 @@ gr_node *gr__node_retain(gr_node *n)
 static void drop(gr_saved *s)
 {
 	gr_tensor *t = s->tensor;
+	if (t == NULL)
+		return;
 	s->tensor = NULL;
 	gr_tensor_release(t);
 }
@@ -156,8 +157,9 @@ static void drop_saved(gr_node *n)
 void gr__node_clear_grads(gr_node *n)
 {
 	for (int i = 0; i < n->nout; i++) {
-		gr_tensor_release(n->grad[i]);
+		gr_tensor *g = n->grad[i];
 		n->grad[i] = NULL;
+		gr_tensor_release(g);
 	}
 }
 
@@ -205,9 +207,14 @@ static void release_hook(void *node)
 	gr__node_release(node);
 }
 
-void gr__node_attach(gr_tensor *t, gr_node *n, int out)
+void gr__node_hand(gr_tensor *t, gr_node *n, int out)
 {
 	gr__tensor_set_node_hook(release_hook);
-	t->node = gr__node_retain(n);
+	t->node = n;
 	t->node_out = out;
+}
+
+void gr__node_attach(gr_tensor *t, gr_node *n, int out)
+{
+	gr__node_hand(t, gr__node_retain(n), out);
 }

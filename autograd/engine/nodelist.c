@@ -1,6 +1,6 @@
 /*
- * Collecting nodes: a search without recursion, then a heapsort in place, so that depth costs memory
- * of a pointer per node only.
+ * Collecting nodes: a search without recursion, then a sort in place, so that depth costs memory of a
+ * pointer per node only.
  */
 #include "nodelist_priv.h"
 
@@ -37,18 +37,23 @@ static bool keep_marks(gr_nodelist *l, gr_node *node)
 	l->kept = grown;
 	gr_kept_marks *k = &l->kept[l->kept_count++];
 	*k = (gr_kept_marks){node, node->visit, node->needed, node->uses, {NULL}};
-	memcpy(k->grad, node->grad, sizeof k->grad);
-	memset(node->grad, 0, sizeof node->grad);
+	for (int i = 0; i < node->nout; i++) {
+		k->grad[i] = node->grad[i];
+		node->grad[i] = NULL;
+	}
 	return true;
 }
 
 /* Add a node to the list, and mark it as this list's. */
 static bool take(gr_nodelist *l, gr_node *node)
 {
-	gr_node **grown = reserve(l->nodes, l->count, sizeof *grown);
-	if (grown == NULL)
-		return false;
-	l->nodes = grown;
+	if (l->count == l->room) {
+		gr_node **grown = reserve(l->nodes, l->count, sizeof *grown);
+		if (grown == NULL)
+			return false;
+		l->nodes = grown;
+		l->room = (int64_t)(gr__pool_block_size(grown) / sizeof *grown);
+	}
 	if (l->outer != NULL && holder(node) != NULL && !keep_marks(l, node))
 		return false;
 	node->visit = l->number;
@@ -75,8 +80,25 @@ static void sift_down(gr_node **heap, int64_t i, int64_t n)
 	}
 }
 
+/* By insertion, for a list that is nearly in order; false when it takes more than a few moves for
+ * each node. */
+static bool sort_by_insertion(gr_nodelist *l)
+{
+	int64_t moves = 8 * l->count;
+	for (int64_t i = 1; i < l->count && moves >= 0; i++) {
+		gr_node *node = l->nodes[i];
+		int64_t at = i;
+		while (at > 0 && l->nodes[at - 1]->seq > node->seq && moves-- > 0) {
+			l->nodes[at] = l->nodes[at - 1];
+			at--;
+		}
+		l->nodes[at] = node;
+	}
+	return moves >= 0;
+}
+
 /* Heapsort: in place, no allocation, no recursion. */
-static void sort(gr_nodelist *l)
+static void sort_by_heap(gr_nodelist *l)
 {
 	for (int64_t i = l->count / 2 - 1; i >= 0; i--)
 		sift_down(l->nodes, i, l->count);
@@ -86,6 +108,18 @@ static void sort(gr_nodelist *l)
 		l->nodes[last] = swap;
 		sift_down(l->nodes, 0, last);
 	}
+}
+
+/* The search met newer nodes first, more or less. */
+static void sort(gr_nodelist *l)
+{
+	for (int64_t i = 0, j = l->count - 1; i < j; i++, j--) {
+		gr_node *swap = l->nodes[i];
+		l->nodes[i] = l->nodes[j];
+		l->nodes[j] = swap;
+	}
+	if (!sort_by_insertion(l))
+		sort_by_heap(l);
 }
 
 /* The list doubles as the queue of the search. */
@@ -120,7 +154,8 @@ void gr__nodelist_close(gr_nodelist *l)
 		k->node->visit = k->visit;
 		k->node->needed = k->needed;
 		k->node->uses = k->uses;
-		memcpy(k->node->grad, k->grad, sizeof k->grad);
+		for (int o = 0; o < k->node->nout; o++)
+			k->node->grad[o] = k->grad[o];
 	}
 	gr__pool_free(l->nodes);
 	gr__pool_free(l->kept);

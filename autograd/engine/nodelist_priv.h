@@ -19,7 +19,7 @@ typedef struct gr_kept_marks {
 
 typedef struct gr_nodelist {
 	gr_node **nodes; /* oldest first; `needed` false, the rest 0 to begin with */
-	int64_t count;
+	int64_t count, room;
 	uint64_t number;           /* `visit` of its nodes */
 	struct gr_nodelist *outer; /* in use on this thread when this one was opened */
 	gr_kept_marks *kept;

@@ -124,9 +124,8 @@ static gr_status allocate_outputs(gr_op_call *c)
 	if ((c->op->flags & GR_OP_VIEW) != 0)
 		return GR_OK;
 	for (int i = 0; i < c->nout; i++) {
-		gr_spec spec = {.dtype = c->result[i].dtype, .ndim = c->result[i].ndim};
-		memcpy(spec.dims, c->result[i].dims, sizeof spec.dims);
-		c->out[i] = gr__tensor_new(c->op->name, &spec);
+		const gr_operand *r = &c->result[i];
+		c->out[i] = gr__tensor_of(c->op->name, r->dtype, r->ndim, r->dims);
 		if (c->out[i] == NULL)
 			return gr_error_code();
 	}
@@ -134,24 +133,34 @@ static gr_status allocate_outputs(gr_op_call *c)
 }
 
 /* Forward on contiguous copies where infer asked for them; c->in stays what the caller gave. */
-static gr_status run_forward(gr_op_call *c)
+static gr_status forward_on_copies(gr_op_call *c)
 {
-	gr_tensor *given[GR_OP_MAX_IN], *used[GR_OP_MAX_IN];
-	memcpy(given, c->in, (size_t)c->nin * sizeof *given);
-	int made = 0;
+	gr_tensor *used[GR_OP_MAX_IN], *made[GR_OP_MAX_IN];
+	gr_tensor *const *given = c->in;
+	int n = 0;
 	gr_status status = GR_OK;
-	for (; made < c->nin && status == GR_OK; made++) {
-		bool want = (c->contiguous >> made & 1u) != 0;
-		used[made] = want ? gr__tensor_contiguous(given[made]) : gr_tensor_retain(given[made]);
-		if (used[made] == NULL)
+	for (int i = 0; i < c->nin && status == GR_OK; i++) {
+		used[i] = given[i];
+		if ((c->contiguous >> i & 1u) == 0 || gr_is_contiguous(given[i]))
+			continue;
+		used[i] = gr__tensor_cast(given[i], given[i]->dtype);
+		if (used[i] != NULL)
+			made[n++] = used[i];
+		else
 			status = GR_EMEM;
 	}
 	if (status == GR_OK) {
 		c->in = used;
 		status = c->op->forward(c);
+		c->in = given;
 	}
-	c->in = given;
-	release_all(used, made);
+	release_all(made, n);
+	return status;
+}
+
+static gr_status run_forward(gr_op_call *c)
+{
+	gr_status status = c->contiguous != 0 ? forward_on_copies(c) : c->op->forward(c);
 	if (status != GR_OK && !gr_failed())
 		gr_op_fail(c, status, "%s", gr_error_text(status));
 	return status;
@@ -173,11 +182,15 @@ static gr_status record(const gr_op_call *c)
 	gr_node *node = gr__node_record(c);
 	if (node == NULL)
 		return gr_error_code();
+	bool held = true; /* the reference of record(): the first output takes it over */
 	for (int i = 0; i < c->nout; i++) {
-		if (c->out[i]->dtype == GR_F32 || c->out[i]->dtype == GR_F64)
-			gr__node_attach(c->out[i], node, i);
+		if (c->out[i]->dtype != GR_F32 && c->out[i]->dtype != GR_F64)
+			continue;
+		gr__node_hand(c->out[i], held ? node : gr__node_retain(node), i);
+		held = false;
 	}
-	gr__node_release(node);
+	if (held)
+		gr__node_release(node);
 	return GR_OK;
 }
 
@@ -192,33 +205,41 @@ gr_status gr_apply(const gr_op *op, int nin, gr_tensor *const *in, const void *a
 gr_status gr__apply(const gr_op *op, int nin, gr_tensor *const *in, const void *attr,
 	gr_tensor **out)
 {
-	for (int i = 0; i < op->nout; i++)
+	const int nout = op->nout;
+	for (int i = 0; i < nout; i++)
 		out[i] = NULL;
 	gr_status status = check_inputs(op, nin, in);
 	if (status != GR_OK)
 		return status;
 	if (op->compose != NULL)
 		return op->compose(nin, in, attr, out);
-	gr_tensor *operands[GR_OP_MAX_IN], *results[GR_OP_MAX_OUT] = {NULL};
-	memcpy(operands, in, (size_t)nin * sizeof *in);
-	gr_op_call c =
-		{.op = op, .attr = attr, .nin = nin, .nout = op->nout, .in = operands, .out = results};
+	/* Set member by member: what `result` has beyond nout is never read. */
+	gr_tensor *results[GR_OP_MAX_OUT];
+	gr_op_call c;
+	for (int i = 0; i < nout; i++) {
+		results[i] = NULL;
+		c.result[i] = (gr_operand){.ndim = 0};
+	}
+	c.op = op;
+	c.attr = attr;
+	c.nin = nin;
+	c.nout = nout;
+	c.in = in;
+	c.out = results;
+	c.contiguous = 0;
 	status = op->infer(&c);
 	if (status == GR_OK)
 		status = allocate_outputs(&c);
-	if (status == GR_OK) {
+	if (status == GR_OK)
 		status = run_forward(&c);
-		c.in = operands;
-	}
 	if (status == GR_OK && wants_node(&c))
 		status = record(&c);
 	if (status != GR_OK) {
-		release_all(results, op->nout);
+		release_all(results, nout);
 		return status;
 	}
-	for (int i = 0; i < op->nout; i++) {
+	for (int i = 0; i < nout; i++) {
 		out[i] = gr__scope_own(results[i]);
-		results[i] = NULL;
 		if (out[i] == NULL)
 			status = GR_EMEM;
 	}

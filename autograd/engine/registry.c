@@ -118,7 +118,10 @@ gr_status gr_infer_broadcast(gr_op_call *c)
 		return status;
 	gr_operand *r = &c->result[0];
 	*r = gr__operand(c->in[0]);
-	for (int i = 1; i < c->nin; i++) {
+	bool same = true;
+	for (int i = 1; i < c->nin && same; i++)
+		same = gr_is_same_shape(c->in[0], c->in[i]);
+	for (int i = 1; i < c->nin && !same; i++) {
 		gr_tensor so_far = {.ndim = r->ndim};
 		memcpy(so_far.dims, r->dims, sizeof so_far.dims);
 		if (!gr__broadcast_dims(&r->ndim, r->dims, &so_far, c->in[i]))

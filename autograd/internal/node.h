@@ -7,6 +7,8 @@
 #ifndef GRADUS_INTERNAL_NODE_H
 #define GRADUS_INTERNAL_NODE_H
 
+#include <string.h>
+
 #include "gradus/op.h"
 #include "tensor_int.h"
 
@@ -30,23 +32,24 @@ struct gr_node {
 	uint64_t seq; /* later calls have higher numbers: the order of the walk */
 	atomic_int refs;
 	int nin, nout;
-	bool consumed; /* a one-shot walk has passed and freed what was saved */
-	const char *file;
 	int line;
-	gr_edge *edges;     /* [nin] */
-	gr_saved *saved_in; /* [nin] */
-	gr_saved saved_out[GR_OP_MAX_OUT];
-	gr_operand *in_shape; /* [nin] */
-	gr_operand out_shape[GR_OP_MAX_OUT];
+	const char *file;
+	/* All of these stand behind the node in its block. */
+	gr_edge *edges;        /* [nin] */
+	gr_saved *saved_in;    /* [nin] */
+	gr_saved *saved_out;   /* [nout] */
+	gr_operand *in_shape;  /* [nin] */
+	gr_operand *out_shape; /* [nout] */
 	void *attr;
 	gr_region *region; /* of a checkpointed call, which has edges to all that it reads; else NULL */
 	gr_hook *hooks;    /* called with its cotangents; NULL for nearly all */
+	bool consumed;     /* a one-shot walk has passed and freed what was saved */
 	/* Owned by the walk in progress. */
-	gr_tensor *grad[GR_OP_MAX_OUT];
-	gr_node *next_dead;
-	uint64_t visit; /* number of the last walk that met this node */
 	bool needed;    /* a gradient asked for lies below */
 	int uses;       /* in a sweep forward: consumers to come */
+	uint64_t visit; /* number of the last walk that met this node */
+	gr_node *next_dead;
+	gr_tensor **grad; /* [nout] */
 };
 
 /* A leaf for a tensor of this shape; one reference. NULL when out of memory. */
@@ -54,14 +57,16 @@ gr_node *gr__node_leaf(const gr_tensor *t);
 /* The node of a finished call; `saved` inputs and outputs are retained. */
 gr_node *gr__node_record(const gr_op_call *c);
 /* The node of a checkpointed call; takes over `region`. The caller sets out_shape. */
-gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, gr_region *region);
+gr_node *gr__node_region(const gr_op *op, int nin, const gr_edge *edges, int nout,
+	gr_region *region);
 gr_node *gr__node_retain(gr_node *n);
 void gr__node_release(gr_node *n);
 /* Free what the rule would read. */
 void gr__node_consume(gr_node *n);
 void gr__node_clear_grads(gr_node *n);
-/* Tie output `out` of n to t. */
+/* Tie output `out` of n to t; gr__node_hand() passes the caller's reference on. */
 void gr__node_attach(gr_tensor *t, gr_node *n, int out);
+void gr__node_hand(gr_tensor *t, gr_node *n, int out);
 
 /* No node has this number yet; those made from now on have it or a higher one. */
 uint64_t gr__node_next_seq(void);
@@ -69,6 +74,12 @@ void gr__region_free(gr_region *r);
 void gr__hooks_free(gr_node *n);
 
 bool gr__recording(void);
-gr_operand gr__operand(const gr_tensor *t);
+
+static inline gr_operand gr__operand(const gr_tensor *t)
+{
+	gr_operand o = {.dtype = t->dtype, .ndim = t->ndim};
+	memcpy(o.dims, t->dims, sizeof o.dims);
+	return o;
+}
 
 #endif

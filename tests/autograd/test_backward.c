@@ -265,3 +265,27 @@ Test(backward, a_rule_that_fails_says_so)
 		gr_error_clear();
 	}
 }
+
+/* Chains side by side: the search meets them level by level, far from the order of their making. The
+ * gradient of one that reads another must wait for the other's to be whole. */
+Test(backward, the_order_of_making_is_found_in_wide_graphs)
+{
+	enum { CHAINS = 40, LENGTH = 40 };
+	gr_tensor *x = leaf(1.0);
+	gr_tensor *sum = NULL, *former = x;
+	double slope = 0.0, slope_former = 1.0;
+	for (int i = 0; i < CHAINS; i++) {
+		gr_tensor *t = gr_add(gr_mul_s(former, 0.5), x);
+		double slope_t = 0.5 * slope_former + 1.0;
+		for (int k = 0; k < LENGTH; k++) {
+			t = gr_mul_s(t, 1.0 + 1.0 / 64);
+			slope_t *= 1.0 + 1.0 / 64;
+		}
+		sum = sum == NULL ? t : gr_add(sum, t);
+		slope += slope_t;
+		former = t;
+		slope_former = slope_t;
+	}
+	double found = grad1(sum, x);
+	cr_assert_float_eq(found / slope, 1.0, 1e-12);
+}

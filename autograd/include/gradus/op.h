@@ -46,7 +46,8 @@ typedef struct gr_op_call {
 	const gr_op *op;
 	const void *attr; /* op->attr_size bytes, or NULL */
 	int nin, nout;
-	gr_tensor **in; /* inputs; in forward, those of `contiguous` are contiguous copies if need be */
+	/* Inputs; in forward, those of `contiguous` are contiguous copies if need be. */
+	gr_tensor *const *in;
 	gr_tensor **out;     /* forward: allocated, contiguous, uninitialised; view ops set out[0] */
 	uint32_t contiguous; /* infer: inputs that forward wants contiguous */
 	gr_operand result[GR_OP_MAX_OUT]; /* infer: what the outputs will be */
