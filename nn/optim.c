@@ -1,7 +1,6 @@
 /*
- * AdamW and SGD. New values are computed in double block by block, written to a scratch tensor and
- * moved into place by gr_param_update(), so that a graph which still needs the old values notices.
- * All that a step can fail for is done before its first write: it happens as a whole or not at all.
+ * AdamW and SGD. New values are computed in double block by block, in place, and announced by
+ * gr_param_update(), so that a graph which still needs the old values notices. All that a step can fail for is done before its first write: it happens as a whole or not at all.
  */
 #include "gradus/optim.h"
 
@@ -17,7 +16,7 @@ struct gr_optim {
 	gr_params params;
 	gr_tensor **m;     /* first moment, or SGD's momentum buffer */
 	gr_tensor **v;     /* second moment; NULL for SGD */
-	gr_tensor **ready; /* [2n], of a step: contiguous gradients, then scratch for new values */
+	gr_tensor **ready; /* [n], of a step: contiguous gradients */
 };
 
 /* Numbers of one step that all elements share. */
@@ -59,7 +58,7 @@ gr_status gr_optim_new(gr_optim **out, const gr_params *params, const gr_optim_o
 	if (!status)
 		status = gr__params_copy(&o->params, params, "optim");
 	if (!status) {
-		o->ready = gr_alloc(2 * (size_t)o->params.n * sizeof(*o->ready));
+		o->ready = gr_alloc((size_t)o->params.n * sizeof(*o->ready));
 		status = o->ready ? GR_OK : gr_error_code();
 	}
 	if (!status)
@@ -109,7 +108,7 @@ static void sgd_block(const gr_optim *o, const rates *r, int64_t n, double *rest
 	}
 }
 
-/* Gradients checked and contiguous, room for new values: whatever may fail. */
+/* Gradients checked and contiguous: whatever may fail. */
 static gr_status prepare(gr_optim *o, gr_tensor *const *grads)
 {
 	char have[96], want[96];
@@ -126,13 +125,13 @@ static gr_status prepare(gr_optim *o, gr_tensor *const *grads)
 		if (!o->ready[i])
 			return gr_error_code();
 	}
-	return gr__params_scratch(o->ready + o->params.n, &o->params);
+	return GR_OK;
 }
 
 static gr_status update_one(gr_optim *o, const rates *r, int k)
 {
 	double p[GR_BLOCK], m[GR_BLOCK], v[GR_BLOCK], g[GR_BLOCK];
-	gr_tensor *param = o->params.tensors[k], *next = o->ready[o->params.n + k];
+	gr_tensor *param = o->params.tensors[k];
 	int64_t size = gr_estimating() ? 0 : gr_tensor_size(param);
 	for (int64_t at = 0; at < size; at += GR_BLOCK) {
 		int64_t n = size - at < GR_BLOCK ? size - at : GR_BLOCK;
@@ -147,9 +146,9 @@ static gr_status update_one(gr_optim *o, const rates *r, int k)
 			sgd_block(o, r, n, p, m, g);
 		}
 		gr__block_store(o->m[k], m, at, n);
-		gr__block_store(next, p, at, n);
+		gr__block_store(param, p, at, n);
 	}
-	return gr_param_update(param, next);
+	return gr_param_update(param, param);
 }
 
 gr_status gr_optim_step(gr_optim *o, gr_tensor *const *grads, double lr, double grad_scale)

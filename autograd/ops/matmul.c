@@ -125,16 +125,21 @@ static void fold_rows(gr_tensor *t)
 static gr_status multiply(gr_op_call *c, bool add)
 {
 	const gr_tensor *const t[3] = {c->out[0], c->in[0], c->in[1]};
-	const int64_t bytes = (int64_t)gr_dtype_bytes(c->out[0]->dtype);
-	struct loops l = merge_leading(t);
 	gr_tensor m[3];
-	int64_t at[GR_MAX_DIMS] = {0};
 
 	if (c->out[0]->size == 0)
 		return GR_OK;
 	if (c->in[0]->size == 0) /* a sum of nothing */
 		return add ? GR_OK : gr__fill(c->out[0], 0.0);
+	if (t[0]->ndim == 2) {
+		for (int k = 0; k < 3; k++)
+			m[k] = matrices(t[k], 1, 0);
+		return gr__matmul(&m[0], &m[1], &m[2], add);
+	}
 
+	const int64_t bytes = (int64_t)gr_dtype_bytes(c->out[0]->dtype);
+	struct loops l = merge_leading(t);
+	int64_t at[GR_MAX_DIMS] = {0};
 	/* the innermost loop is the kernel's batch, or rows of one product when b does not change */
 	int inner = l.n - 1;
 	for (int k = 0; k < 3; k++)
@@ -174,6 +179,8 @@ static gr_tensor *as_rows(gr_tensor *t)
 {
 	int64_t dims[2] = {1, gr_tensor_dim(t, -1)};
 
+	if (gr_tensor_ndim(t) == 2)
+		return t;
 	for (int i = 0; i < gr_tensor_ndim(t) - 1; i++)
 		dims[0] *= gr_tensor_dim(t, i);
 	return gr_reshape(t, 2, dims);

@@ -461,15 +461,19 @@ gr_tensor *gr_norm(gr_tensor *x, int naxes, const int *axes, bool keep)
 	return apply(&gr_op_norm, x, naxes, axes, keep);
 }
 
+/* Where nothing is repeated, x itself or in another shape. */
 gr_tensor *gr_sum_to(gr_tensor *x, int ndim, const int64_t *dims)
 {
+	const int lead = x != NULL ? x->ndim - ndim : -1;
+	bool same = lead >= 0 && ndim >= 0;
+	for (int i = 0; same && i < x->ndim; i++)
+		same = x->dims[i] == (i < lead ? 1 : dims[i - lead]);
+	if (same)
+		return lead == 0 ? x : gr_reshape(x, ndim, dims);
 	gr_dims_attr attr = {.ndim = ndim};
-	bool same = x != NULL && x->ndim == ndim;
-	for (int i = 0; i < ndim && i < GR_MAX_DIMS; i++) {
+	for (int i = 0; i < ndim && i < GR_MAX_DIMS; i++)
 		attr.dims[i] = dims[i];
-		same = same && x->dims[i] == dims[i];
-	}
-	return same ? x : gr_apply1(&gr_op_sum_to, 1, &x, &attr);
+	return gr_apply1(&gr_op_sum_to, 1, &x, &attr);
 }
 
 gr_tensor *gr_argmax(gr_tensor *x, int axis)
