@@ -213,6 +213,65 @@ Test(solver, threads_do_not_matter)
 	cr_expect(nn_same_bits(guided_run(0, 3, true), one));
 }
 
+static int remember_loss(const gr_solver_report *report, void *payload)
+{
+	*(double *)payload = report->loss;
+	return 0;
+}
+
+/* What a term subtracts is its slope along x_t, network and clipping included: by differences, on a
+ * Gaussian prior, whose estimate is another multiple of x_t in every entry. */
+static gr_tensor *first_step(gr_prior *p, gr_term *const *terms, gr_tensor *start, double *loss)
+{
+	gr_solver *s;
+	const gr_solver_opts opts = {.size = sizeof(opts),
+		.prior = p,
+		.n = 1,
+		.keys = some_keys(7, 1),
+		.method = "ddim",
+		.respacing = "5",
+		.dtype = GR_F64,
+		.start = start,
+		.terms = terms,
+		.on_step = loss ? remember_loss : NULL,
+		.payload = loss};
+	cr_assert_eq(gr_solver_new(&s, &opts), GR_OK, "%s", gr_error_message());
+	cr_assert_eq(gr_solver_step(s), GR_OK, "%s", gr_error_message());
+	gr_tensor *x = gr_stop_gradient(gr_solver_state(s, 0));
+	gr_solver_free(s);
+	return x;
+}
+
+Test(solver, guidance_is_the_slope_along_x_t)
+{
+	double l[] = {0.01, 0.05, 0.2, 0.5};
+	gr_prior *p = gr_prior_gaussian_new(GR_OPTS(gr_gaussian_opts,
+											.variances = gr_from_f64(GR_F64, l, GR_DIMS(4))),
+		GR_OPTS(gr_prior_opts, .channels = 1, .height = 2, .width = 2));
+	gr_operator *A = gr_operator_new("identity",
+		GR_OPTS(gr_operator_opts, .channels = 1, .height = 2, .width = 2));
+	gr_term *term = gr_dps_term(A, gr_full(GR_F64, GR_DIMS(1, 1, 2, 2), 0.4), 1.0);
+	gr_term *terms[] = {term, NULL};
+	gr_tensor *start = gr_mul_s(nn_normal(3, GR_F64, GR_DIMS(1, 1, 2, 2)), 0.5);
+	gr_tensor *moved = gr_sub(first_step(p, NULL, start, NULL), first_step(p, terms, start, NULL));
+	for (int64_t i = 0; i < 4; i++) {
+		double h = 1e-5;
+		double up = 0.0;
+		double down = 0.0;
+		gr_tensor *along = gr_zeros(GR_F64, GR_DIMS(1, 1, 2, 2));
+		((double *)gr_tensor_data(along))[i] = h;
+		first_step(p, terms, gr_add(start, along), &up);
+		first_step(p, terms, gr_sub(start, along), &down);
+		double slope = (up - down) / (2.0 * h);
+		double value = gr_tensor_at(moved, (int64_t[]){0, 0, i / 2, i % 2});
+		cr_expect(fabs(value - slope) < 1e-8, "%d: %.12g, by differences %.12g", (int)i, value,
+			slope);
+	}
+	gr_term_free(term);
+	gr_operator_free(A);
+	gr_prior_free(p);
+}
+
 Test(solver, guidance_lowers_the_residual)
 {
 	cr_expect(nn_distance(guided_run(0, 3, true), guided_run(0, 3, false)) > 0.01);
