@@ -290,8 +290,9 @@ static void commit(gr_solver *s)
 	for (int i = 0; i < s->states; i++) {
 		if (!s->next[i])
 			continue;
+		gr_tensor_retain(s->next[i]); /* it may be the state itself */
 		gr_tensor_release(s->state[i]);
-		s->state[i] = gr_tensor_retain(s->next[i]);
+		s->state[i] = s->next[i];
 	}
 	s->done++;
 }
