@@ -71,21 +71,28 @@ static gr_score mean_score(const gr_score *s, int64_t n)
 	return m;
 }
 
-void gr__restore_header(FILE *stream)
+/* The spread is the last column, and of several samples alone. */
+static int columns(int64_t particles)
+{
+	return particles > 1 ? GR_SCORES : GR_SCORE_SPREAD;
+}
+
+void gr__restore_header(FILE *stream, int64_t particles)
 {
 	fprintf(stream, "| task | method");
-	for (int c = 0; c < GR_SCORES; c++)
+	for (int c = 0; c < columns(particles); c++)
 		fprintf(stream, " | %s", gr__score_columns[c].title);
 	fprintf(stream, " |\n|---|---");
-	for (int c = 0; c < GR_SCORES; c++)
+	for (int c = 0; c < columns(particles); c++)
 		fprintf(stream, "|---");
 	fprintf(stream, "|\n");
 }
 
-static void print_row(FILE *stream, const char *task, const char *method, gr_score s)
+static void print_row(FILE *stream, const char *task, const char *method, int64_t particles,
+	gr_score s)
 {
 	fprintf(stream, "| %s | %s", task, method);
-	for (int c = 0; c < GR_SCORES; c++) {
+	for (int c = 0; c < columns(particles); c++) {
 		if (isnan(s.v[c]))
 			fprintf(stream, " | ");
 		else
@@ -98,12 +105,12 @@ void gr__restore_rows(FILE *stream, const gr_restored *r, const char *task)
 {
 	int64_t n = r->images->n, particles = r->config.particles;
 	char label[128];
-	print_row(stream, task, r->baseline_name, mean_score(r->score_baseline, n));
+	print_row(stream, task, r->baseline_name, particles, mean_score(r->score_baseline, n));
 	snprintf(label, sizeof label, "%s, one sample", r->config.solver);
-	print_row(stream, task, label, mean_score(r->score_sample, n * particles));
+	print_row(stream, task, label, particles, mean_score(r->score_sample, n * particles));
 	if (particles > 1) {
 		snprintf(label, sizeof label, "%s, mean of %lld", r->config.solver, (long long)particles);
-		print_row(stream, task, label, mean_score(r->score_mean, n));
+		print_row(stream, task, label, particles, mean_score(r->score_mean, n));
 	}
 }
 
@@ -121,7 +128,7 @@ static gr_status write_table(const gr_restored *r, const char *folder)
 		"%lld. Means over images.\n\n",
 		r->config.spec, (long long)r->images->n, r->config.prior, r->config.sigma,
 		(long long)r->config.steps, r->config.scale, (long long)r->config.seed);
-	gr__restore_header(stream);
+	gr__restore_header(stream, r->config.particles);
 	gr__restore_rows(stream, r, r->config.spec);
 	return gr_outfile_commit(f);
 }

@@ -119,7 +119,7 @@ int gr_cmd_demo(int argc, char **argv)
 		printf("Diffusion posterior sampling against classical baselines: %lld held-out images, "
 			   "noise sigma 0.05, %lld steps, %.0f s.\n\n",
 			(long long)r[0]->images->n, (long long)f.steps, seconds);
-		gr__restore_header(stdout);
+		gr__restore_header(stdout, 1);
 		for (int i = 0; i < TASKS; i++)
 			gr__restore_rows(stdout, r[i], tasks[i].spec);
 		printf("\nThe picture: %s/panel.png\n", output);

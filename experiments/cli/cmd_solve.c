@@ -107,7 +107,7 @@ static int run(const solve_flags *f)
 		int code = gr__exit_report("solve", status);
 		return gr_interrupted() ? GR_EXIT_INTERRUPTED : code;
 	}
-	gr__restore_header(stdout);
+	gr__restore_header(stdout, r->config.particles);
 	gr__restore_rows(stdout, r, r->config.spec);
 	printf("\nprior evaluations per sample: %g, with a gradient: %g\n%s/panel.png\n",
 		gr__restore_nfe(r, r->evaluations), gr__restore_nfe(r, r->gradients), f->opts.output);

@@ -96,8 +96,8 @@ double gr__restore_nfe(const gr_restored *r, int64_t count);
 gr_status gr__restore_report(const gr_restored *r, const char *folder);
 /* A table row per method; `task` names the operator in the first column. */
 void gr__restore_rows(FILE *stream, const gr_restored *r, const char *task);
-/* Header lines of that table. */
-void gr__restore_header(FILE *stream);
+/* Header lines of that table, of runs with so many samples. */
+void gr__restore_header(FILE *stream, int64_t particles);
 
 /* A labelled picture: one strip of images per row. */
 typedef struct gr_panel_row {
