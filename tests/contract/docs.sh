@@ -5,12 +5,19 @@ cd "$GRADUS_SOURCE"
 failed=0
 
 shows() { # page example
-	if ! diff <(sed -n '/^```c$/,/^```$/p' "$1" | sed '1d;$d') "$2"; then
+	if ! diff <(sed -n '/^```c$/,/^```$/p' "$1" | grep -v '^```') "$2"; then
 		echo "$1: the C example is not $2" >&2
 		failed=1
 	fi
 }
 shows README.md docs/examples/fit_sine.c
+shows docs/own-inverse.md <(cat docs/examples/own_{operator,term,solver}.c)
+for example in docs/examples/own_{operator,term,solver}.c; do
+	[ "$(wc -l <"$example")" -le 40 ] || {
+		echo "$example: more than 40 lines" >&2
+		failed=1
+	}
+done
 shows docs/own-network.md docs/examples/own_network.c
 shows docs/experiments.md docs/examples/my_table.c
 
