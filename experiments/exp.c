@@ -155,6 +155,23 @@ static gr_exp_entry *add_entry(gr_exp_set *e, const char *task, const char *meth
 	return new;
 }
 
+/* The first of the networks of a row that is not there; NULL when all are. */
+static const char *find_missing(gr_exp_set *e, const char *prior, const char *networks)
+{
+	char name[256], folder[4096];
+	const char *at = prior;
+	for (const char *rest = networks ? networks : ""; at; rest += strcspn(rest, " ")) {
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(at, " "), at);
+		if (gr__prior_find(folder, sizeof folder, name) != GR_OK) {
+			gr_error_clear();
+			return gr_exp_text_of(e, "the network %s", name);
+		}
+		rest += strspn(rest, " ");
+		at = *rest ? rest : NULL;
+	}
+	return NULL;
+}
+
 void gr_exp_add(gr_exp_set *e, const gr_exp_row *row)
 {
 	gr_exp_entry *new = add_entry(e, row->task, row->method);
@@ -166,6 +183,7 @@ void gr_exp_add(gr_exp_set *e, const gr_exp_row *row)
 	new->row.task = task;
 	new->row.method = method;
 	new->row.baseline = keep(e, row->baseline);
+	new->needs = find_missing(e, row->prior ? row->prior : "fashion", row->networks);
 	new->config = (gr_restore_config){
 		.prior = keep(e, row->prior ? row->prior : "fashion"),
 		.spec = keep(e, row->operator_ ? row->operator_ : "inpaint_box"),
@@ -222,7 +240,7 @@ static gr_status check_baselines(const gr_exp_set *e)
 		const gr_exp_row *r = &e->entry[i].row;
 		bool found = r->baseline == NULL;
 		for (int k = 0; k < e->entries && !found; k++)
-			found = is_same(&e->entry[k].row, r->task, r->baseline) && !e->entry[k].needs;
+			found = is_same(&e->entry[k].row, r->task, r->baseline);
 		if (!found)
 			return gr_error_set(GR_EARG, "experiment %s: %s, %s: no row %s to compare with",
 				e->x->name, r->task, r->method, r->baseline);

@@ -291,6 +291,7 @@ gr_status gr__exp_collect(gr_exp_table *out, const gr_exp_set *e, const char *fo
 			break;
 		gr_exp_line *line = &out->line[out->lines++];
 		int base = row->row.baseline ? find_row(e, row->row.task, row->row.baseline) : -1;
+		base = base >= 0 && e->entry[base].needs ? -1 : base;
 		line->entry = row;
 		line->needs = row->needs;
 		snprintf(line->task, sizeof line->task, "%s", row->row.task);

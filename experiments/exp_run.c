@@ -64,6 +64,15 @@ gr_status gr__exp_tabulate(const gr_exp_set *e, const char *folder)
 	return status;
 }
 
+static bool is_all_missing(const gr_exp_set *e)
+{
+	for (int i = 0; i < e->entries; i++) {
+		if (e->entry[i].needs == NULL)
+			return false;
+	}
+	return true;
+}
+
 gr_status gr_exp_run(const gr_experiment *x, const gr_exp_opts *opts)
 {
 	if (x == NULL || opts == NULL || opts->output == NULL)
@@ -74,6 +83,12 @@ gr_status gr_exp_run(const gr_experiment *x, const gr_exp_opts *opts)
 	gr_exp_set *e = gr__exp_open(x, opts);
 	if (e == NULL)
 		return gr_error_code();
+	if (is_all_missing(e)) {
+		gr_error_set(GR_EIO, "experiment %s: no row can run here; the first needs %s", x->name,
+			e->entry[0].needs);
+		gr__exp_free(e);
+		return gr_error_code();
+	}
 	char *config = gr__exp_config(e, opts);
 	gr_status status =
 		config == NULL ? gr_error_code() : gr__runfolder_open(opts->output, config, opts->resume);
@@ -99,7 +114,9 @@ gr_status gr_exp_list(const gr_experiment *x, const gr_exp_opts *opts, FILE *str
 		const gr_restore_config *c = &row->config;
 		fprintf(stream, "%3d  %s, %s: ", i + 1, row->row.task, row->row.method);
 		if (row->needs != NULL)
-			fprintf(stream, "needs %s\n", row->needs);
+			fprintf(stream, "needs %s; ", row->needs);
+		if (c->prior == NULL)
+			fprintf(stream, "\n");
 		else
 			fprintf(stream,
 				"--prior %s --operator %s --solver %s%s%s%s --input %s --sigma %g --scale %g "

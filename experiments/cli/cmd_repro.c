@@ -18,14 +18,6 @@ static const struct {
 	{"dps_", "Diffusion posterior sampling, the common baseline"},
 };
 
-static bool is_missing(const char *prior)
-{
-	char folder[4096];
-	bool missing = gr__prior_find(folder, sizeof folder, prior) != GR_OK;
-	gr_error_clear();
-	return missing;
-}
-
 /* The rows of one table for a preset. */
 static gr_status print_rows(const gr_experiment *x, gr_preset preset)
 {
@@ -38,8 +30,6 @@ static gr_status print_rows(const gr_experiment *x, gr_preset preset)
 		printf("| %s | %s | %s | ", x->name, row->row.task, row->row.method);
 		if (row->needs != NULL)
 			printf("needs %s |\n", row->needs);
-		else if (is_missing(c->prior))
-			printf("needs the prior %s |\n", c->prior);
 		else
 			printf("%s: %lld images, %lld steps, %lld samples |\n",
 				preset == GR_PRESET_FULL ? "run" : "scaled down", (long long)c->limit,

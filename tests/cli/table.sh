@@ -74,8 +74,8 @@ refused 3 'config.json' merge nowhere shard1 --output none
 "$GRADUS" plan dps_pixel "${smoke[@]:0:6}" --untimed >plan.md
 grep -q '^| SR x4 | DPS | 6 | 2 | 2 | ' plan.md || say "plan: $(grep DPS plan.md | head -1)"
 "$GRADUS" plan dps_pixel --preset full --untimed >plan.md
-grep -q 'needs prior ffhq-256' plan.md || say "plan: no missing prior is named"
-"$GRADUS" table dps_pixel --preset full --dry-run | grep -q 'SR x4, DPS: --prior ffhq-256' ||
+grep -q 'needs the network ffhq-256' plan.md || say "plan: no missing prior is named"
+"$GRADUS" table dps_pixel --preset full --dry-run | grep -q 'SR x4, DPS: needs the network ffhq-256; --prior ffhq-256' ||
 	say "no dry run"
 # A search: every combination, the best by the score; draws from a range follow the seed.
 images=$GRADUS_SOURCE/experiments/priors/fashion/images

@@ -91,10 +91,12 @@ typedef struct gr_exp_row {
 	const char *baseline; /* label of the row of the task that this one is compared with */
 	double at;            /* a study's abscissa */
 	const char *prior, *operator_, *solver, *terms, *input;
+	const char *networks; /* further trained networks that the terms name, separated by blanks */
 	double sigma, scale;
 	int64_t steps, particles, images, seed;
 } gr_exp_row;
 
+/* A row whose prior or networks are not there says so in the table and is not run. */
 #define GR_EXP_ROW(e, ...) gr_exp_add((e), &(const gr_exp_row){__VA_ARGS__})
 GR_API void gr_exp_add(gr_exp_set *e, const gr_exp_row *row);
 /* A row that is not run here, and what it would need. */
