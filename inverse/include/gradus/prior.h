@@ -96,6 +96,8 @@ GR_API gr_status gr_prior_set_recompute(gr_prior *p, bool on);
 GR_API const char *gr_prior_name(const gr_prior *p);
 GR_API const int64_t *gr_prior_dims(const gr_prior *p);
 GR_API gr_prediction gr_prior_prediction(const gr_prior *p);
+/* Whether its states are something else than images. */
+GR_API bool gr_is_latent_prior(const gr_prior *p);
 /* All base steps, not respaced; borrowed. */
 GR_API const gr_schedule *gr_prior_schedule(const gr_prior *p);
 /* A schedule that keeps some of them; the caller frees it. respacing as in gradus/schedule.h. */

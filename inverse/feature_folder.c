@@ -1,0 +1,80 @@
+/* Feature networks in folders (see gradus/feature.h). */
+#include <stdio.h>
+#include <string.h>
+
+#include "gradus/feature.h"
+#include "gradus/ops.h"
+#include "netfolder.h"
+
+/* --- dino --- */
+
+static gr_status vit_apply(void *self, gr_feature_call *call)
+{
+	call->tokens =
+		gr_vit_forward_with(self, call->x, GR_OPTS(gr_vit_forward_opts, .cls = &call->vector));
+	return gr_error_code();
+}
+
+static void vit_free(void *self)
+{
+	gr_vit_free(self);
+}
+
+static gr_feature *open_vit(const prior_folder *f, const gr_feature_opts *opts)
+{
+	static const gr_feature_table table = {.name = "dino", .apply = vit_apply, .free = vit_free};
+	gr_vit *net;
+	return gr__folder_vit(&net, f) ? NULL : gr_feature_new(&table, net, opts);
+}
+
+/* --- mpe_cnn --- */
+
+static gr_status mpe_apply(void *self, gr_feature_call *call)
+{
+	call->map = gr_mpe_cnn_forward(self, call->x, NULL);
+	call->vector = gr_mean(call->map, GR_AXES(2, 3), false);
+	return gr_error_code();
+}
+
+static void mpe_free(void *self)
+{
+	gr_mpe_cnn_free(self);
+}
+
+static gr_feature *open_mpe_cnn(const prior_folder *f, const gr_feature_opts *opts)
+{
+	static const gr_feature_table table = {.name = "mpe_cnn", .apply = mpe_apply, .free = mpe_free};
+	gr_mpe_cnn *net;
+	return gr__folder_mpe_cnn(&net, f) ? NULL : gr_feature_new(&table, net, opts);
+}
+
+/* --- by model --- */
+
+gr_status gr_feature_open(gr_feature **out, const char *folder, bool resize)
+{
+	static const struct {
+		const char *model;
+		gr_feature *(*open)(const prior_folder *f, const gr_feature_opts *opts);
+	} kinds[] = {{"dino", open_vit}, {"mpe_cnn", open_mpe_cnn}};
+	prior_folder f;
+	if (!out || !folder)
+		return gr_error_set(GR_EARG, "feature network: %s is NULL", out ? "the folder" : "out");
+	*out = NULL;
+	gr_status status = gr__folder_read(&f, folder);
+	const gr_feature_opts *opts =
+		!resize ? NULL : GR_OPTS(gr_feature_opts, .height = f.dims[1], .width = f.dims[2]);
+	bool known = false;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !status; i++) {
+		if (strcmp(kinds[i].model, f.model) != 0)
+			continue;
+		known = true;
+		*out = kinds[i].open(&f, opts);
+		status = *out ? GR_OK : gr_error_code();
+	}
+	if (!status && !known)
+		status = gr_error_set(GR_EUNSUPPORTED,
+			"%s: a model \"%s\" is no feature network; those are \"dino\" and \"mpe_cnn\"", f.path,
+			f.model);
+	gr__folder_close(&f);
+	return status;
+}
