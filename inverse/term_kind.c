@@ -27,6 +27,7 @@ struct gr_term_spec {
 static const gr_term_kind *const builtin[] = {
 	&gr__term_kind_dps,
 	&gr__term_kind_repulsion,
+	&gr__term_kind_equireg,
 };
 #define BUILTIN ((int)(sizeof builtin / sizeof *builtin))
 

@@ -13,6 +13,7 @@ gr_status gr__term_feature(gr_feature **out, const char *name, const gr_term_pro
 bool gr__feature_decodes(const gr_feature *f, const gr_prior *prior);
 
 extern const gr_term_kind gr__term_kind_dps;
+extern const gr_term_kind gr__term_kind_equireg;
 extern const gr_term_kind gr__term_kind_repulsion;
 
 #endif
