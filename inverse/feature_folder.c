@@ -31,7 +31,8 @@ static gr_feature *open_vit(const prior_folder *f, const gr_feature_opts *opts)
 
 static gr_status mpe_apply(void *self, gr_feature_call *call)
 {
-	call->map = gr_mpe_cnn_forward(self, call->x, NULL);
+	gr_tensor *x = gr_cast(call->x, gr_mpe_cnn_get_config(self)->dtype);
+	call->map = gr_cast(gr_mpe_cnn_forward(self, x, NULL), gr_tensor_dtype(call->x));
 	call->vector = gr_mean(call->map, GR_AXES(2, 3), false);
 	return gr_error_code();
 }

@@ -15,6 +15,7 @@ gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total
 	ctx->prior = s->opts.prior;
 	ctx->particles = s->opts.particles;
 	ctx->keys = s->keys;
+	ctx->evaluations = &s->evaluations;
 	for (int i = 0; i < s->terms; i++) {
 		if (s->hook[i] != ctx->hook)
 			continue;

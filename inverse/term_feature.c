@@ -23,7 +23,9 @@ static gr_status open_named(gr_feature **out, const char *name, const gr_term_pr
 gr_status gr__term_feature(gr_feature **out, const char *name, const gr_term_problem *problem,
 	bool resize)
 {
-	*out = NULL;
+	*out = problem->network ? problem->network(name) : NULL;
+	if (*out)
+		return GR_OK;
 	if (strcmp(name, "pixels") == 0)
 		*out = gr_feature_pixels_new();
 	else if (strcmp(name, "encoder") == 0)

@@ -26,8 +26,14 @@ struct gr_term_spec {
 
 static const gr_term_kind *const builtin[] = {
 	&gr__term_kind_dps,
-	&gr__term_kind_repulsion,
+	&gr__term_kind_likelihood,
+	&gr__term_kind_repa,
 	&gr__term_kind_equireg,
+	&gr__term_kind_repulsion,
+	&gr__term_kind_sds,
+	&gr__term_kind_gluing,
+	&gr__term_kind_gml,
+	&gr__term_kind_tv,
 };
 #define BUILTIN ((int)(sizeof builtin / sizeof *builtin))
 

@@ -14,6 +14,12 @@ bool gr__feature_decodes(const gr_feature *f, const gr_prior *prior);
 
 extern const gr_term_kind gr__term_kind_dps;
 extern const gr_term_kind gr__term_kind_equireg;
+extern const gr_term_kind gr__term_kind_gluing;
+extern const gr_term_kind gr__term_kind_gml;
+extern const gr_term_kind gr__term_kind_likelihood;
+extern const gr_term_kind gr__term_kind_repa;
 extern const gr_term_kind gr__term_kind_repulsion;
+extern const gr_term_kind gr__term_kind_sds;
+extern const gr_term_kind gr__term_kind_tv;
 
 #endif

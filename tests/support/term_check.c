@@ -76,7 +76,7 @@ static gr_status look(void *self, gr_feature_call *call)
 gr_feature *toy_feature(int *calls)
 {
 	static const gr_feature_table table = {.name = "toy", .apply = look};
-	return gr_feature_new(&table, calls, NULL);
+	return gr_feature_new(&table, calls, GR_OPTS(gr_feature_opts, .height = 8, .width = 8));
 }
 
 static gr_status look_at_state(void *self, gr_feature_call *call)

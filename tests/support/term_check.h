@@ -13,8 +13,8 @@
 gr_prior *toy_latent_prior(void);
 /* Images are its states, [1,8,8]; the same network otherwise. */
 gr_prior *toy_pixel_prior(void);
-/* Images [N,1,8,8] to maps [N,3,4,4] with a kernel of no symmetry; and states [N,2,4,4] to
- * themselves. Each evaluation adds one to *calls unless that is NULL. */
+/* Images, resampled to [N,1,8,8], to maps [N,3,4,4] with a kernel of no symmetry; and states
+ * [N,2,4,4] to themselves. Each evaluation adds one to *calls unless that is NULL. */
 gr_feature *toy_feature(int *calls);
 gr_feature *toy_state_feature(void);
 

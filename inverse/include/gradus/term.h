@@ -44,6 +44,8 @@ typedef struct gr_term_ctx {
 	int64_t particles;  /* samples u*particles .. (u+1)*particles-1 form unit u */
 	const gr_key *keys; /* one per sample */
 	gr_tensor **image;  /* of gr_term_image(); NULL to compute it at every call */
+	int64_t
+		*evaluations; /* a term that asks the prior itself counts it here; NULL: nobody counts */
 } gr_term_ctx;
 
 /* x0_hat as an image: decoded by a latent prior, once a step for all terms; x0_hat itself for

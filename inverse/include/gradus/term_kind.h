@@ -15,6 +15,7 @@
 #ifndef GRADUS_TERM_KIND_H
 #define GRADUS_TERM_KIND_H
 
+#include "gradus/feature.h"
 #include "gradus/term.h"
 
 #ifdef __cplusplus
@@ -33,6 +34,12 @@ typedef struct gr_term_problem {
 	/* The path of the folder that a name of a trained network stands for, as a string of at most
 	 * `bytes`; GR_EIO, naming where it looked. NULL: names are paths. */
 	gr_status (*find)(char *path, size_t bytes, const char *name);
+	/* The feature network, by name, that the prior's hidden features were aligned with; NULL for
+	 * none. */
+	const char *encoder;
+	/* A program's own feature networks, asked before folders: one of that name, which the caller
+	 * releases, or NULL without an error. NULL: there are none. */
+	gr_feature *(*network)(const char *name);
 } gr_term_problem;
 
 /* A text that has been split; valid while its kind's open() runs. */
