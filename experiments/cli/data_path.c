@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "data_emoji.h"
 #include "gradus/ops.h"
 
 #define FOLDER "/usr/share/datasets/fashion-mnist"
@@ -17,6 +18,9 @@ static const struct {
 
 gr_status gr__data_open(gr_dataset **out, const char *data, int64_t image_size, int64_t limit)
 {
+	if (strcmp(data, "emoji") == 0 || strcmp(data, "emoji-test") == 0)
+		return gr__data_emoji(out, data[5] != '\0',
+			GR_OPTS(gr_dataset_opts, .image_size = image_size, .limit = limit));
 	const char *path = data, *labels = NULL;
 	for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
 		if (strcmp(data, named[i].name) == 0) {

@@ -25,6 +25,10 @@ static const recipe recipes[] = {
 	{"fashion-sit-plain", "the same without the alignment: its control",
 		"sit --data fashion --autoencoder fashion-vae --flip --epochs 12 --batch 64 --lr 1e-3 "
 		"--warmup 500 --lr-decay cosine --ema 0.9995 --seed 1"},
+	{"emoji", "drawings in colour, 3x64x64 pixels: U-Net that predicts v",
+		"unet --data emoji --prediction v --base 32 --mult 1,2,3,4 --blocks 1 --attention 8 "
+		"--epochs 120 --batch 32 --lr 4e-4 --warmup 300 --lr-decay cosine --ema 0.9995 "
+		"--precision bf16 --seed 1"},
 	{"fashion-classifier", "garments told apart, to judge samples by; guides nothing",
 		"classifier --data fashion --flip --epochs 4 --batch 64 --lr 2e-3 --warmup 100 "
 		"--lr-decay cosine --weight-decay 0.01 --ema 0.995 --precision bf16 --seed 2"},

@@ -13,7 +13,8 @@ int gr__train_args(gr_arg rows[TRAIN_ARGS_MAX], train_options *o)
 	const gr_arg all[] = {
 		{"recipe", GR_ARG_STRING, NULL, "a named set of options; what is typed beside it counts",
 			&o->recipe},
-		{"data", GR_ARG_STRING, NULL, "images: a folder, a file, or the word fashion", &o->data},
+		{"data", GR_ARG_STRING, NULL,
+			"images: a folder, a file, or one of the words fashion, emoji", &o->data},
 		{"output", GR_ARG_STRING, NULL, "folder to write to", &o->output},
 		{"epochs", GR_ARG_DOUBLE, "3", "passes over the images", &o->epochs},
 		{"steps", GR_ARG_INT, NULL, "number of steps, in place of --epochs", &o->steps},

@@ -32,7 +32,7 @@ for recipe in $recipes; do
 	# A grid of samples takes long; train_resume.sh draws one. Others use what came before them.
 	own=(--sample-every 3)
 	case $recipe in
-	fashion) own=() ;;
+	fashion | emoji) own=() ;;
 	fashion-sit) own=(--autoencoder "$work/fashion-vae" --encoder "$work/fashion-vit") ;;
 	fashion-sit-plain) own+=(--autoencoder "$work/fashion-vae") ;;
 	esac
