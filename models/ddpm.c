@@ -144,10 +144,11 @@ static gr_status check_config(gr_ddpm_config *c)
 	return GR_OK;
 }
 
-static bool has_attention(const gr_ddpm_config *c, int level)
+static bool has_attention(const gr_ddpm_config *c, int level, bool up)
 {
+	const int64_t side = gr__vae_side(c->resolution, c->num_levels, level, up);
 	for (int i = 0; i < c->num_attention; i++)
-		if (c->attn_resolutions[i] == c->resolution >> level)
+		if (c->attn_resolutions[i] == side)
 			return true;
 	return false;
 }
@@ -173,7 +174,7 @@ static void append_pair(gr_ddpm *u, gr_module *m, link_kind kind, int level, int
 	snprintf(name, sizeof name, "block.%d", (int)i);
 	append(u, kind, gr__vae_res_new(m, name, in, out, c->norm_groups, 4 * c->ch));
 	snprintf(name, sizeof name, "attn.%d", (int)i);
-	if (has_attention(c, level))
+	if (has_attention(c, level, kind == LINK_JOIN))
 		append(u, LINK_ATTENTION,
 			gr__vae_attention_new(m, name, out, c->norm_groups, GR_VAE_ATTENTION_VANILLA));
 }

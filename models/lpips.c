@@ -18,6 +18,7 @@
 #include "block.h"
 #include "gradus/layers.h"
 #include "gradus/ops.h"
+#include "io/keymap_priv.h"
 #include "options_priv.h"
 
 #define LAYERS_MAX 20
@@ -259,21 +260,12 @@ static bool place_key(const void *map, const char *key, gr_key_place *place)
 	return true;
 }
 
-static bool has_prefix(const gr_tensorfile *f, const char *prefix)
-{
-	gr_tensor_info t;
-	for (int64_t i = 0; gr_tensorfile_info(f, i, &t); i++)
-		if (strncmp(t.name, prefix, strlen(prefix)) == 0)
-			return true;
-	return false;
-}
-
 gr_status gr_lpips_load(gr_lpips *l, const gr_tensorfile *f)
 {
 	if (l == NULL || f == NULL)
 		return gr_error_set(GR_EARG, "lpips: nothing to load %s", l == NULL ? "into" : "from");
-	const bool net = has_prefix(f, "features.") || has_prefix(f, "net.slice");
-	const bool heads = has_prefix(f, "lin0.");
+	const bool net = gr__keymap_starts(f, "features.") || gr__keymap_starts(f, "net.slice");
+	const bool heads = gr__keymap_starts(f, "lin0.");
 	return gr_module_load_file(l->root, f,
 		GR_OPTS(gr_load_opts, .place = place_key, .map = l,
 			.only = net && !heads ? "net."

@@ -21,13 +21,16 @@ static gr_status wrong(const option_table *table, const gr_json *v, const char *
 		v->offset, expected);
 }
 
-/* Some references keep a lone number in a list. */
+/* Some references keep a lone number in a list, or a side of a square twice. */
 static gr_status read_count(const option_table *table, const gr_json *v, void *field)
 {
-	const gr_json *e = v->kind == GR_JSON_ARRAY && v->count == 1 ? v->child : v;
+	const gr_json *e = v->kind == GR_JSON_ARRAY && v->count > 0 ? v->child : v;
+	const int64_t value = e->kind != GR_JSON_NUMBER || e->integer < 0 ? 0 : e->integer;
 	if (e->kind != GR_JSON_NUMBER || !e->is_int || e->integer < -1)
 		return wrong(table, v, "a count");
-	const int64_t value = e->integer < 0 ? 0 : e->integer;
+	for (const gr_json *next = e == v ? NULL : e->next; next != NULL; next = next->next)
+		if (next->kind != GR_JSON_NUMBER || !next->is_int || next->integer != e->integer)
+			return wrong(table, v, "one count");
 	memcpy(field, &value, sizeof value);
 	return GR_OK;
 }
@@ -87,6 +90,17 @@ static gr_status read_word(const option_table *table, const option *o, const gr_
 	return wrong(table, v, "a word that it knows");
 }
 
+static gr_status read_off(const option_table *table, const gr_json *v)
+{
+	const bool off = (v->kind == GR_JSON_BOOL && !v->boolean) ||
+		(v->kind == GR_JSON_NUMBER && v->number == -1.0) ||
+		(v->kind == GR_JSON_ARRAY && v->count == 0);
+	if (off)
+		return GR_OK;
+	return gr_error_set(GR_EFORMAT, "%s: option '%s' at byte %zu asks for what is not there",
+		table->model, v->name, v->offset);
+}
+
 static gr_status read_member(const option_table *table, const gr_json *v, char *config)
 {
 	const option *o = find_option(table, v->name);
@@ -112,6 +126,7 @@ static gr_status read_member(const option_table *table, const gr_json *v, char *
 	case OPTION_REALS: return read_list(table, o, v, config);
 	case OPTION_WORD: return read_word(table, o, v, config);
 	case OPTION_GROUP: return gr__options_read(table, v, config);
+	case OPTION_OFF: return read_off(table, v);
 	case OPTION_PASSED: break;
 	}
 	return GR_OK;
@@ -184,6 +199,7 @@ static void write_value(FILE *stream, const option *o, const char *config)
 		gr_json_write_string(stream, o->words[word]);
 		break;
 	case OPTION_GROUP:
+	case OPTION_OFF:
 	case OPTION_PASSED: break;
 	}
 }
@@ -201,7 +217,8 @@ void gr__options_write(const option_table *table, FILE *stream, const void *conf
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const option *o = &table->options[i];
-		if (o->kind == OPTION_GROUP || o->kind == OPTION_PASSED || is_default(o, config))
+		if (o->kind == OPTION_GROUP || o->kind == OPTION_OFF || o->kind == OPTION_PASSED ||
+			is_default(o, config))
 			continue;
 		fprintf(stream, ", \"%s\": ", o->name);
 		write_value(stream, o, config);

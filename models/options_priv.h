@@ -24,6 +24,7 @@ typedef enum option_kind {
 	OPTION_WORD,      /* int: the place of a string in `words` */
 	OPTION_GROUP,     /* an object whose members belong to the same table */
 	OPTION_PASSED,    /* anything, passed over: it changes nothing here */
+	OPTION_OFF,       /* null, false, -1 or []: what it would turn on is not there */
 } option_kind;
 
 typedef struct option {

@@ -72,10 +72,26 @@ const char *gr_model_arch_summary(int i)
 	return i >= 0 && i < COUNT ? architectures[i]->summary : NULL;
 }
 
+/* What configurations of Hugging Face's libraries say in place of "arch". */
+static const char *foreign_arch(const gr_json *config)
+{
+	static const char *const known[][3] = {{"_class_name", "UNet2DConditionModel", "ldm_unet"},
+		{"_class_name", "AutoencoderKL", "autoencoder_kl"},
+		{"model_type", "clip_text_model", "clip_text"}};
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		const gr_json *v = gr_json_find(config, known[i][0]);
+		if (v != NULL && v->kind == GR_JSON_STRING && strcmp(v->string, known[i][1]) == 0)
+			return known[i][2];
+	}
+	return NULL;
+}
+
 /* The row that `arch`, or else the configuration, names; both must agree. */
 static const architecture *find(const char *arch, const gr_json *config)
 {
 	const gr_json *own = gr_json_find(config, "arch");
+	if (arch == NULL && own == NULL)
+		arch = foreign_arch(config);
 	if (own != NULL && own->kind != GR_JSON_STRING) {
 		gr_error_set(GR_EFORMAT, "model: \"arch\" is not a string");
 		return NULL;
@@ -132,15 +148,6 @@ gr_module *gr_model_module(gr_model *m)
 const char *gr_model_name(const gr_model *m)
 {
 	return m == NULL ? NULL : m->arch->name;
-}
-
-bool gr__registry_has(const gr_tensorfile *f, const char *prefix)
-{
-	gr_tensor_info t;
-	for (int64_t i = 0; gr_tensorfile_info(f, i, &t); i++)
-		if (strncmp(t.name, prefix, strlen(prefix)) == 0)
-			return true;
-	return false;
 }
 
 gr_status gr_model_load(gr_model *m, const gr_tensorfile *f, const char *child)

@@ -11,6 +11,7 @@
 #include "registry_priv.h"
 
 DEFINE_NETWORK(vit)
+DEFINE_NETWORK_LOAD(vit)
 DEFINE_NETWORK(clip_text)
 DEFINE_NETWORK_LOAD(clip_text)
 DEFINE_NETWORK(inception)
@@ -40,19 +41,6 @@ static gr_tensor *vit_forward(const void *net, const gr_archive *in, gr_tensor *
 static gr_status vit_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
 {
 	return gr__registry_normal(in, "x", key, GR_DIMS(1, gr_vit_get_config(net)->in_chans, h, w));
-}
-
-/* Hugging Face's names are known by "embeddings.". */
-static gr_status vit_load(void *net, const gr_tensorfile *f)
-{
-	const bool inside = gr__registry_has(f, "dinov2.embeddings.");
-	gr_load_opts opts = {.size = sizeof opts};
-	if (inside || gr__registry_has(f, "embeddings.")) {
-		opts.prefix = inside ? "dinov2." : NULL;
-		opts.place = gr_keymap_place;
-		opts.map = gr_vit_huggingface_keys();
-	}
-	return gr_module_load_file(gr_vit_module(net), f, &opts);
 }
 
 static gr_tensor *clip_text_forward(const void *net, const gr_archive *in, gr_tensor *ids,

@@ -97,7 +97,5 @@ gr_tensor *gr__registry_need(const gr_archive *in, const char *name);
 gr_status gr__registry_normal(gr_archive *in, const char *name, gr_key key, int ndim,
 	const int64_t *dims);
 gr_status gr__registry_index(gr_archive *in, const char *name, double value);
-/* Does a key of the file start so? */
-bool gr__registry_has(const gr_tensorfile *f, const char *prefix);
 
 #endif

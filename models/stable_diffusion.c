@@ -16,17 +16,9 @@
 #include "gradus/unet.h"
 #include "gradus/vae.h"
 #include "gradus/vqmodel.h"
+#include "io/keymap_priv.h"
 
 #define EMA "model_ema.diffusion_model"
-
-static bool has_prefix(const gr_tensorfile *f, const char *prefix)
-{
-	gr_tensor_info t;
-	for (int64_t i = 0; gr_tensorfile_info(f, i, &t); i++)
-		if (strncmp(t.name, prefix, strlen(prefix)) == 0)
-			return true;
-	return false;
-}
 
 /* Step over a literal, or a number and the dot after it. */
 static bool eat(const char **key, const char *literal)
@@ -177,13 +169,13 @@ gr_status gr_unet_load(gr_unet *u, const gr_tensorfile *f)
 	if (u == NULL || f == NULL)
 		return gr_error_set(GR_EARG, "unet: nothing to load %s", u == NULL ? "into" : "from");
 	gr_load_opts opts = {.size = sizeof opts};
-	if (has_prefix(f, EMA)) {
+	if (gr__keymap_starts(f, EMA)) {
 		opts.prefix = EMA;
 		opts.place = unet_ema;
 		opts.map = gr_unet_module(u);
-	} else if (has_prefix(f, whole)) {
+	} else if (gr__keymap_starts(f, whole)) {
 		opts.prefix = whole;
-	} else if (has_prefix(f, "down_blocks.") && has_prefix(f, "time_embedding.")) {
+	} else if (gr__keymap_starts(f, "down_blocks.") && gr__keymap_starts(f, "time_embedding.")) {
 		opts.place = unet_diffusers;
 		opts.map = gr_unet_get_config(u);
 	}
@@ -261,9 +253,10 @@ static gr_status load_coder(gr_module *m, const gr_vae_coder_config *c, const gr
 {
 	static const char whole[] = "first_stage_model.";
 	gr_load_opts opts = {.size = sizeof opts, .place = vae_plain};
-	if (has_prefix(f, whole)) {
+	if (gr__keymap_starts(f, whole)) {
 		opts.prefix = whole;
-	} else if (has_prefix(f, "encoder.down_blocks.") || has_prefix(f, "decoder.up_blocks.")) {
+	} else if (gr__keymap_starts(f, "encoder.down_blocks.") ||
+		gr__keymap_starts(f, "decoder.up_blocks.")) {
 		opts.place = vae_diffusers;
 		opts.map = c;
 	}

@@ -93,11 +93,12 @@ static gr_status check_config(const gr_unet_config *c)
 	if (c->num_res_blocks < 1 || (c->num_res_blocks + 1) * c->num_levels > MAX_STAGES)
 		return gr_error_set(GR_EARG, "unet: num_res_blocks %lld is not in 1..%d",
 			(long long)c->num_res_blocks, MAX_STAGES / c->num_levels - 1);
-	if (c->use_spatial_transformer != (c->context_dim > 0) || c->transformer_depth < 1)
+	if (c->use_spatial_transformer != (c->context_dim > 0) || c->transformer_depth < 1 ||
+		c->transformer_depth > UNET_TRANSFORMER_DEPTH_MAX)
 		return gr_error_set(GR_EARG,
 			"unet: use_spatial_transformer and context_dim (%lld) go together, transformer_depth "
-			"(%lld) is positive",
-			(long long)c->context_dim, (long long)c->transformer_depth);
+			"(%lld) is in 1..%d",
+			(long long)c->context_dim, (long long)c->transformer_depth, UNET_TRANSFORMER_DEPTH_MAX);
 	if (!(c->dropout >= 0.0 && c->dropout < 1.0))
 		return gr_error_set(GR_EARG, "unet: dropout %g is not in 0 <= p < 1", c->dropout);
 	for (int i = 0; i < c->num_levels; i++) {

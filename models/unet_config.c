@@ -3,6 +3,7 @@
  */
 #include "gradus/unet.h"
 
+#include "diffusers_priv.h"
 #include "options_priv.h"
 
 #define FIELD(name) offsetof(gr_unet_config, name)
@@ -31,9 +32,15 @@ static const option options[] = {
 	{"transformer_depth", OPTION_COUNT, FIELD(transformer_depth), 0, NULL},
 	{"use_linear_in_transformer", OPTION_FLAG, FIELD(use_linear_in_transformer), 0, NULL},
 	{"legacy", OPTION_UNSET, FIELD(not_legacy), 0, NULL},
+	{"n_embed", OPTION_OFF, 0, 0, NULL},
+	{"num_attention_blocks", OPTION_OFF, 0, 0, NULL},
+	{"disable_self_attentions", OPTION_OFF, 0, 0, NULL},
+	{"disable_middle_self_attn", OPTION_OFF, 0, 0, NULL},
+	{"adm_in_channels", OPTION_OFF, 0, 0, NULL},
 	{"dims", OPTION_PASSED, 0, 0, NULL},
 	{"use_checkpoint", OPTION_PASSED, 0, 0, NULL},
 	{"use_fp16", OPTION_PASSED, 0, 0, NULL},
+	{"use_bf16", OPTION_PASSED, 0, 0, NULL},
 };
 #define LATENT_FROM 17
 
@@ -43,7 +50,8 @@ static const option_table pixel_table = {"unet", options, LATENT_FROM};
 gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object)
 {
 	gr_unet_config c = {.size = sizeof c};
-	gr_status status = gr__options_read(&table, object, &c);
+	gr_status status = gr__diffusers_is(object) ? gr__diffusers_unet(&c, object)
+												: gr__options_read(&table, object, &c);
 	if (status == GR_OK && out != NULL)
 		*out = c;
 	return status;

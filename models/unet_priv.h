@@ -22,6 +22,8 @@ typedef enum unet_resample {
 	UNET_DOWN = 2,
 } unet_resample;
 
+#define UNET_TRANSFORMER_DEPTH_MAX 16
+
 typedef struct unet_res unet_res;
 typedef struct unet_attention unet_attention;
 typedef struct unet_transformer unet_transformer;

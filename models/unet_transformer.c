@@ -14,8 +14,6 @@
 #include "block.h"
 #include "gradus/ops.h"
 
-#define DEPTH_MAX 16
-
 typedef struct transformer_block {
 	gr_crossattention *self, *cross;
 	gr_mlp *ff;
@@ -28,7 +26,7 @@ struct unet_transformer {
 	gr_linear *linear_in, *linear_out;
 	int64_t inner;
 	int depth;
-	transformer_block block[DEPTH_MAX];
+	transformer_block block[UNET_TRANSFORMER_DEPTH_MAX];
 };
 
 static void build_block(transformer_block *b, gr_module *m, int64_t inner, int64_t heads,
@@ -54,11 +52,6 @@ unet_transformer *gr__unet_transformer_new(gr_module *parent, const char *name,
 	if (b == NULL)
 		return NULL;
 	*b = (unet_transformer){.inner = inner, .depth = (int)config->transformer_depth};
-	if (config->transformer_depth > DEPTH_MAX) {
-		gr_error_set(GR_EARG, "unet: transformer_depth %lld is not in 1..%d",
-			(long long)config->transformer_depth, DEPTH_MAX);
-		return NULL;
-	}
 	b->norm = gr_groupnorm_new(m, "norm",
 		GR_OPTS(gr_groupnorm_opts, .channels = width, .groups = config->norm_groups, .eps = 1e-6));
 	if (config->use_linear_in_transformer)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "block.h"
+#include "diffusers_priv.h"
 #include "gradus/ops.h"
 #include "vae_priv.h"
 
@@ -32,7 +33,8 @@ static const option_table table = {"vae", options, sizeof options / sizeof *opti
 gr_status gr_vae_config_from_json(gr_vae_config *out, const gr_json *object)
 {
 	gr_vae_config c = {.size = sizeof c};
-	gr_status status = gr__options_read(&table, object, &c);
+	gr_status status = gr__diffusers_is(object) ? gr__diffusers_vae(&c, object)
+												: gr__options_read(&table, object, &c);
 	if (status == GR_OK && out != NULL)
 		*out = c;
 	return status;

@@ -94,9 +94,15 @@ gr_status gr__vae_coder_check(gr_vae_coder_config *c, const char *model)
 	return GR_OK;
 }
 
-static bool has_attention(const gr_vae_coder_config *c, int level)
+int64_t gr__vae_side(int64_t resolution, int levels, int level, bool up)
 {
-	const int64_t side = c->resolution >> level;
+	const int last = levels - 1;
+	return up ? (resolution >> last) << (last - level) : resolution >> level;
+}
+
+static bool has_attention(const gr_vae_coder_config *c, int level, bool up)
+{
+	const int64_t side = gr__vae_side(c->resolution, c->num_levels, level, up);
 	for (int i = 0; i < c->num_attention; i++)
 		if (c->attn_resolutions[i] == side && c->attn_type != GR_VAE_ATTENTION_NONE)
 			return true;
@@ -121,16 +127,16 @@ static void append_middle(vae_coder *coder, gr_module *m, const gr_vae_coder_con
 
 /* The blocks of one level, in -> out, below m. */
 static void append_level(vae_coder *coder, gr_module *m, const gr_vae_coder_config *c, int level,
-	int64_t in, int64_t blocks)
+	int64_t in, bool up)
 {
-	const int64_t out = c->ch * c->ch_mult[level];
+	const int64_t out = c->ch * c->ch_mult[level], blocks = c->num_res_blocks + up;
 	for (int64_t i = 0; i < blocks; i++) {
 		char name[32];
 		snprintf(name, sizeof name, "block.%d", (int)i);
 		append(coder, LINK_RES,
 			gr__vae_res_new(m, name, i == 0 ? in : out, out, c->norm_groups, 0));
 		snprintf(name, sizeof name, "attn.%d", (int)i);
-		if (has_attention(c, level))
+		if (has_attention(c, level, up))
 			append(coder, LINK_ATTENTION,
 				gr__vae_attention_new(m, name, out, c->norm_groups, c->attn_type));
 	}
@@ -168,7 +174,7 @@ vae_coder *gr__vae_encoder_new(gr_module *parent, const gr_vae_coder_config *c)
 		gr_conv_new(m, "conv_in", GR_OPTS(gr_conv_layer_opts, .in = c->in_channels, .out = width)));
 	for (int level = 0; level < c->num_levels; level++) {
 		gr_module *down = gr_module_childf(m, "down.%d", level);
-		append_level(coder, down, c, level, width, c->num_res_blocks);
+		append_level(coder, down, c, level, width, false);
 		width = c->ch * c->ch_mult[level];
 		if (level + 1 < c->num_levels)
 			append(coder, LINK_DOWN,
@@ -193,7 +199,7 @@ vae_coder *gr__vae_decoder_new(gr_module *parent, const gr_vae_coder_config *c)
 	append_middle(coder, m, c, width);
 	for (int level = c->num_levels - 1; level >= 0; level--) {
 		gr_module *up = gr_module_childf(m, "up.%d", level);
-		append_level(coder, up, c, level, width, c->num_res_blocks + 1);
+		append_level(coder, up, c, level, width, true);
 		width = c->ch * c->ch_mult[level];
 		if (level > 0)
 			append(coder, LINK_UP,

@@ -62,9 +62,15 @@ extern const char *const gr__vae_attention_words[];
 		VAE_CODER_OPTION("use_linear_attn", OPTION_FLAG, type, use_linear_attn), \
 		VAE_CODER_OPTION("tanh_out", OPTION_FLAG, type, tanh_out), \
 		VAE_CODER_OPTION("norm_groups", OPTION_COUNT, type, norm_groups), \
-		{"ddconfig", OPTION_GROUP, 0, 0, NULL}, \
+		{"ddconfig", OPTION_GROUP, 0, 0, NULL}, {"give_pre_end", OPTION_OFF, 0, 0, NULL}, \
+		{"dropout", OPTION_PASSED, 0, 0, NULL}, {"lossconfig", OPTION_PASSED, 0, 0, NULL}, \
+		{"ckpt_path", OPTION_PASSED, 0, 0, NULL}, {"ignore_keys", OPTION_PASSED, 0, 0, NULL}, \
+		{"image_key", OPTION_PASSED, 0, 0, NULL}, {"monitor", OPTION_PASSED, 0, 0, NULL}, \
 	{ \
-		"dropout", OPTION_PASSED, 0, 0, NULL \
+		"colorize_nlabels", OPTION_PASSED, 0, 0, NULL \
 	}
+
+/* The side by which attention on a level is decided: halved on the way down, then doubled. */
+int64_t gr__vae_side(int64_t resolution, int levels, int level, bool up);
 
 #endif

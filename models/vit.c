@@ -13,11 +13,13 @@
 #include "gradus/vit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "block.h"
 #include "gradus/layers.h"
 #include "gradus/ops.h"
+#include "io/keymap_priv.h"
 #include "options_priv.h"
 
 #define DEPTH_MAX 128
@@ -27,7 +29,7 @@
 typedef struct vit_block {
 	gr_layernorm *norm[2];
 	gr_multihead *attention;
-	gr_mlp *ffn;
+	gr_mlp *ffn;        /* NULL: the identity */
 	gr_param *scale[2]; /* NULL: none */
 } vit_block;
 
@@ -42,7 +44,7 @@ struct gr_vit {
 
 #define FIELD(name) offsetof(gr_vit_config, name)
 
-static const char *const ffn_words[] = {"mlp", "swiglu", "swiglufused", NULL};
+static const char *const ffn_words[] = {"mlp", "swiglu", "identity", "swiglufused", NULL};
 
 static const option options[] = {
 	{"img_size", OPTION_COUNT, FIELD(img_size), 0, NULL},
@@ -53,6 +55,7 @@ static const option options[] = {
 	{"num_heads", OPTION_COUNT, FIELD(num_heads), 0, NULL},
 	{"mlp_ratio", OPTION_REAL, FIELD(mlp_ratio), 0, NULL},
 	{"qkv_bias", OPTION_UNSET, FIELD(no_qkv_bias), 0, NULL},
+	{"qk_scale", OPTION_REAL, FIELD(qk_scale), 0, NULL},
 	{"proj_bias", OPTION_UNSET, FIELD(no_proj_bias), 0, NULL},
 	{"ffn_bias", OPTION_UNSET, FIELD(no_ffn_bias), 0, NULL},
 	{"ffn_layer", OPTION_WORD, FIELD(ffn_layer), 0, ffn_words},
@@ -77,7 +80,7 @@ gr_status gr_vit_config_from_json(gr_vit_config *out, const gr_json *object)
 	c.no_mask_token =
 		arch != NULL && arch->kind == GR_JSON_STRING && strcmp(arch->string, "dino") == 0;
 	gr_status status = gr__options_read(&table, object, &c);
-	if (c.ffn_layer > GR_VIT_FFN_SWIGLU) /* one layer, two spellings */
+	if (c.ffn_layer > GR_VIT_FFN_IDENTITY) /* one layer, two spellings */
 		c.ffn_layer = GR_VIT_FFN_SWIGLU;
 	if (status == GR_OK && out != NULL)
 		*out = c;
@@ -103,6 +106,48 @@ const gr_keymap *gr_vit_huggingface_keys(void)
 	};
 	static const gr_keymap map = {rules, sizeof rules / sizeof *rules};
 	return &map;
+}
+
+/* What a key is called here, once it has the reference's names: with its chunk or without. */
+static void renumber(const gr_vit_config *c, gr_key_place *place)
+{
+	char name[sizeof place->name];
+	int number[2], used = 0;
+	memcpy(name, place->name, sizeof name);
+	if (sscanf(name, "blocks.%4d.%4d.%n", &number[0], &number[1], &used) == 2 && used > 0)
+		number[0] = number[1];
+	else if (sscanf(name, "blocks.%4d.%n", &number[0], &used) != 1 || used == 0)
+		return;
+	const int chunk = c->block_chunks == 0 ? 0 : number[0] / (int)(c->depth / c->block_chunks);
+	if (c->block_chunks == 0)
+		snprintf(place->name, sizeof place->name, "blocks.%d.%s", number[0], name + used);
+	else
+		snprintf(place->name, sizeof place->name, "blocks.%d.%d.%s", chunk, number[0], name + used);
+}
+
+static bool place_plain(const void *map, const char *key, gr_key_place *place)
+{
+	snprintf(place->name, sizeof place->name, "%s", key);
+	renumber(map, place);
+	return true;
+}
+
+static bool place_huggingface(const void *map, const char *key, gr_key_place *place)
+{
+	const bool known = gr_keymap_place(gr_vit_huggingface_keys(), key, place);
+	renumber(map, place);
+	return known;
+}
+
+gr_status gr_vit_load(gr_vit *v, const gr_tensorfile *f)
+{
+	if (v == NULL || f == NULL)
+		return gr_error_set(GR_EARG, "vit: nothing to load %s", v == NULL ? "into" : "from");
+	const bool inside = gr__keymap_starts(f, "dinov2.embeddings.");
+	const bool huggingface = inside || gr__keymap_starts(f, "embeddings.");
+	return gr_module_load_file(v->root, f,
+		GR_OPTS(gr_load_opts, .prefix = inside ? "dinov2." : NULL, .map = &v->config,
+			.place = huggingface ? place_huggingface : place_plain));
 }
 
 static void default_to(int64_t *field, int64_t value)
@@ -172,15 +217,17 @@ static void build_block(gr_vit *v, int i)
 			gr_layernorm_new(m, norms[k], GR_OPTS(gr_layernorm_opts, .dim = d, .eps = LN_EPS));
 	b->attention = gr_multihead_new(m, "attn",
 		GR_OPTS(gr_multihead_opts, .dim = d, .heads = c->num_heads, .no_qkv_bias = c->no_qkv_bias,
-			.no_proj_bias = c->no_proj_bias, .init = GR_INIT_TRUNC_NORMAL, .init_scale = INIT_STD));
+			.no_proj_bias = c->no_proj_bias, .scale = c->qk_scale, .init = GR_INIT_TRUNC_NORMAL,
+			.init_scale = INIT_STD));
 	const int64_t hidden = (int64_t)floor(c->mlp_ratio * (double)d);
 	const bool gated = c->ffn_layer == GR_VIT_FFN_SWIGLU;
-	b->ffn = gr_mlp_new(m, "mlp",
-		GR_OPTS(gr_mlp_opts, .dim = d, .hidden = gated ? (2 * hidden / 3 + 7) / 8 * 8 : hidden,
-			.activation = gated ? GR_ACT_SILU : GR_ACT_GELU,
-			.gate = gated ? GR_GATE_FIRST : GR_GATE_NONE, .first_name = gated ? "w12" : "fc1",
-			.second_name = gated ? "w3" : "fc2", .no_bias = c->no_ffn_bias,
-			.init = GR_INIT_TRUNC_NORMAL, .init_scale = INIT_STD));
+	if (c->ffn_layer != GR_VIT_FFN_IDENTITY)
+		b->ffn = gr_mlp_new(m, "mlp",
+			GR_OPTS(gr_mlp_opts, .dim = d, .hidden = gated ? (2 * hidden / 3 + 7) / 8 * 8 : hidden,
+				.activation = gated ? GR_ACT_SILU : GR_ACT_GELU,
+				.gate = gated ? GR_GATE_FIRST : GR_GATE_NONE, .first_name = gated ? "w12" : "fc1",
+				.second_name = gated ? "w3" : "fc2", .no_bias = c->no_ffn_bias,
+				.init = GR_INIT_TRUNC_NORMAL, .init_scale = INIT_STD));
 	for (int k = 0; k < 2 && c->init_values != 0.0; k++)
 		b->scale[k] = gr_module_add_param(gr_module_child(m, scales[k]), "gamma",
 			GR_OPTS(gr_param_opts, .init = GR_INIT_CONSTANT, .scale = c->init_values), GR_DIMS(d));
@@ -295,8 +342,8 @@ static gr_tensor *apply_block(const void *layer, gr_tensor *x, const void *share
 	(void)shared;
 	gr_tensor *a = gr_multihead_forward(b->attention, gr_layernorm_forward(b->norm[0], x));
 	x = add_scaled(x, a, b->scale[0]);
-	a = gr_mlp_forward(b->ffn, gr_layernorm_forward(b->norm[1], x));
-	return add_scaled(x, a, b->scale[1]);
+	a = gr_layernorm_forward(b->norm[1], x);
+	return add_scaled(x, b->ffn == NULL ? a : gr_mlp_forward(b->ffn, a), b->scale[1]);
 }
 
 static gr_status check_input(const gr_vit *v, const gr_tensor *x)

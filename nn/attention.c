@@ -12,6 +12,7 @@ struct gr_multihead {
 	gr_linear *qkv, *proj;
 	gr_layernorm *q_norm, *k_norm; /* NULL: none */
 	int64_t dim, heads;
+	double scale; /* 0: by the width of a head */
 };
 
 gr_multihead *gr_multihead_new(gr_module *parent, const char *name, const gr_multihead_opts *opts)
@@ -22,6 +23,7 @@ gr_multihead *gr_multihead_new(gr_module *parent, const char *name, const gr_mul
 		return NULL;
 	l->dim = opts->dim;
 	l->heads = opts->heads == 0 ? 1 : opts->heads;
+	l->scale = opts->scale;
 	if (l->heads < 1 || l->dim % l->heads != 0) {
 		gr__module_fail(m, GR_EARG, "multihead: %lld heads do not divide width %lld",
 			(long long)l->heads, (long long)l->dim);
@@ -80,6 +82,6 @@ gr_tensor *gr_multihead_forward(const gr_multihead *l, gr_tensor *x)
 		part[0] = gr_layernorm_forward(l->q_norm, part[0]);
 		part[1] = gr_layernorm_forward(l->k_norm, part[1]);
 	}
-	gr_tensor *y = gr_attention(part[0], part[1], part[2], 0.0); /* [N,heads,L,D/heads] */
+	gr_tensor *y = gr_attention(part[0], part[1], part[2], l->scale); /* [N,heads,L,D/heads] */
 	return gr__block_leave(gr_linear_forward(l->proj, gr_merge_heads(y)));
 }

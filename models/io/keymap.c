@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gradus/checkpoint.h"
+#include "keymap_priv.h"
 
 enum { STARS_MAX = 8 };
 
@@ -90,4 +91,13 @@ bool gr_keymap_place(const void *map, const char *key, gr_key_place *place)
 	if (strlen(key) < sizeof place->name)
 		strcpy(place->name, key);
 	return true;
+}
+
+bool gr__keymap_starts(const gr_tensorfile *f, const char *prefix)
+{
+	gr_tensor_info t;
+	for (int64_t i = 0; gr_tensorfile_info(f, i, &t); i++)
+		if (strncmp(t.name, prefix, strlen(prefix)) == 0)
+			return true;
+	return false;
 }

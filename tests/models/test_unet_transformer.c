@@ -1,6 +1,8 @@
 /* The U-Net of latent diffusion: published sizes, the reference's numbers, options. */
 #include <criterion/criterion.h>
 
+#include <string.h>
+
 #include "golden.h"
 #include "gradus/unet.h"
 #include "nn_check.h"
@@ -167,6 +169,11 @@ Test(unet_transformer, refuses_what_does_not_fit)
 	gr_error_clear();
 	cr_assert_null(gr_unet_new(GR_OPTS(gr_unet_config, .model_channels = 32, .context_dim = 8)));
 	cr_assert_eq(gr_error_code(), GR_EARG);
+	gr_error_clear();
+	cr_assert_null(gr_unet_new(GR_OPTS(gr_unet_config, .model_channels = 32, .context_dim = 8,
+		.use_spatial_transformer = true, .transformer_depth = 17)));
+	cr_assert_eq(gr_error_code(), GR_EARG);
+	cr_assert_not_null(strstr(gr_error_message(), "transformer_depth (17)"));
 	gr_error_clear();
 	gr_unet *u = small_unet(0, GR_F32);
 	gr_tensor *x = nn_normal(1, GR_F32, GR_DIMS(1, 3, 8, 8)), *t = gr_zeros(GR_F32, GR_DIMS(1));

@@ -94,6 +94,7 @@ Test(variants, vit)
 	check("vit_offset");
 	check("vit_registers");
 	check("vit_exact");
+	check("vit_identity");
 }
 
 Test(variants, sit)
@@ -107,6 +108,7 @@ Test(variants, vae)
 	check("vae_inside");
 	check("vae_linear");
 	check("vae_none");
+	check("vae_odd");
 }
 
 Test(variants, unet)
@@ -141,6 +143,7 @@ Test(variants, ddpm)
 {
 	check("ddpm");
 	check("ddpm_plain");
+	check("ddpm_odd");
 }
 
 Test(variants, clip_text)

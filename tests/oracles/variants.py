@@ -11,18 +11,18 @@ import torch.nn.functional as F
 from weights import Weights, differentiate, write
 
 
-def attend(q, k, v):
-    return torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1) @ v
+def attend(q, k, v, scale=None):
+    return torch.softmax(q @ k.transpose(-1, -2) * (scale or q.shape[-1] ** -0.5), -1) @ v
 
 
-def multihead(w, x, name, heads, qk_norm=False):
+def multihead(w, x, name, heads, qk_norm=False, scale=None):
     n, t, d = x.shape
     qkv = w.linear(x, name + ".qkv", 3 * d).reshape(n, t, 3, heads, d // heads)
     q, k, v = qkv.permute(2, 0, 3, 1, 4)
     if qk_norm:
         q = w.layer_norm(q, name + ".q_norm", 1e-5)
         k = w.layer_norm(k, name + ".k_norm", 1e-5)
-    return w.linear(attend(q, k, v).transpose(1, 2).reshape(n, t, d), name + ".proj", d)
+    return w.linear(attend(q, k, v, scale).transpose(1, 2).reshape(n, t, d), name + ".proj", d)
 
 
 def vit(w, c, x):
@@ -44,8 +44,9 @@ def vit(w, c, x):
         parts.append(w("register_tokens", 1, r, d, scale=1.0).expand(n, r, d))
     x = torch.cat(parts + [tokens], 1)
     for i in range(c["depth"]):
-        b = "blocks.%d." % i
-        a = multihead(w, w.layer_norm(x, b + "norm1", 1e-6), b + "attn", heads)
+        b = "blocks.%d.%d." % (i // 2, i) if c.get("block_chunks") else "blocks.%d." % i
+        a = multihead(w, w.layer_norm(x, b + "norm1", 1e-6), b + "attn", heads,
+                      scale=c.get("qk_scale"))
         x = x + a * (w(b + "ls1.gamma", d) if c["init_values"] else 1.0)
         u = w.layer_norm(x, b + "norm2", 1e-6)
         hidden = int(d * c["mlp_ratio"])
@@ -53,7 +54,7 @@ def vit(w, c, x):
             hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
             first, second = w.linear(u, b + "mlp.w12", 2 * hidden).chunk(2, -1)
             u = w.linear(F.silu(first) * second, b + "mlp.w3", d)
-        else:
+        elif c["ffn_layer"] == "mlp":
             u = w.linear(F.gelu(w.linear(u, b + "mlp.fc1", hidden)), b + "mlp.fc2", d)
         x = x + u * (w(b + "ls2.gamma", d) if c["init_values"] else 1.0)
     x = w.layer_norm(x, "norm", 1e-6)
@@ -121,9 +122,16 @@ def vae_middle(w, x, name, c):
     return x
 
 
-def vae_level(w, x, name, c, level, blocks):
-    inside = c["resolution"] // 2 ** level in c["attn_resolutions"]
-    for i in range(blocks):
+def attends(c, level, up=False):
+    """The side is halved on the way down and doubled on the way up, whatever was lost."""
+    last = len(c["ch_mult"]) - 1
+    side = c["resolution"] >> last << (last - level) if up else c["resolution"] >> level
+    return side in c["attn_resolutions"]
+
+
+def vae_level(w, x, name, c, level, up=False):
+    inside = attends(c, level, up)
+    for i in range(c["num_res_blocks"] + up):
         x = vae_res(w, x, name + "block.%d" % i, c["ch"] * c["ch_mult"][level], c["norm_groups"])
         if inside:
             x = vae_attention(w, x, name + "attn.%d" % i, c["attn_type"], c["norm_groups"])
@@ -140,7 +148,7 @@ def vae_encode(w, c, x):
     h = w.conv(x, "encoder.conv_in", c["ch"])
     for level in range(levels):
         name = "encoder.down.%d." % level
-        h = vae_level(w, h, name, c, level, c["num_res_blocks"])
+        h = vae_level(w, h, name, c, level)
         if level + 1 < levels and c["resamp_with_conv"]:
             h = w.conv(F.pad(h, (0, 1, 0, 1)), name + "downsample.conv", h.shape[1], 3, 2, 0)
         elif level + 1 < levels:
@@ -155,7 +163,7 @@ def vae_decode(w, c, z):
     h = vae_middle(w, h, "decoder.mid.", c)
     for level in reversed(range(len(c["ch_mult"]))):
         name = "decoder.up.%d." % level
-        h = vae_level(w, h, name, c, level, c["num_res_blocks"] + 1)
+        h = vae_level(w, h, name, c, level, True)
         if level > 0:
             h = F.interpolate(h, scale_factor=2.0, mode="nearest")
             if c["resamp_with_conv"]:
@@ -290,7 +298,7 @@ def ddpm(w, c, x, t):
 
     def pair(h, name, level, i):
         h = res(h, name + "block.%d" % i, ch * c["ch_mult"][level])
-        if c["resolution"] >> level in c["attn_resolutions"]:
+        if attends(c, level, name.startswith("up")):
             h = vae_attention(w, h, name + "attn.%d" % i, "vanilla", groups)
         return h
 
@@ -402,6 +410,9 @@ def main():
     write_ddpm("ddpm")
     write_ddpm("ddpm_plain", resamp_with_conv=False, attn_resolutions=[], num_res_blocks=2,
                out_ch=6, ch_mult=[1, 1, 1])
+    write_vit("vit_identity", 20, 20, ffn_layer="identity", qk_scale=0.3, depth=4, block_chunks=2)
+    write_vae("vae_odd", resolution=18, attn_resolutions=[9], ch_mult=[1, 1, 1])
+    write_ddpm("ddpm_odd", resolution=18, attn_resolutions=[8], ch_mult=[1, 1, 1])
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ GR_API void gr_unet_set_recompute(gr_unet *u, bool on);
 
 /* Read a configuration from a JSON object under the reference's names: those above, conv_resample,
  * legacy, attention_resolutions as downsampling factors; null and -1 mean the default, "arch",
- * "dims", "use_checkpoint" and "use_fp16" are passed over, any other member is GR_EFORMAT. */
+ * "dims", "use_checkpoint" and "use_fp16" are passed over, any other member is GR_EFORMAT. Or from
+ * diffusers' config.json of a UNet2DConditionModel. */
 GR_API GR_MUST_USE gr_status gr_unet_config_from_json(gr_unet_config *out, const gr_json *object);
 /* Write it as such an object; errors stay in the stream. */
 GR_API void gr_unet_config_write_json(FILE *stream, const gr_unet_config *config);

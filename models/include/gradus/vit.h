@@ -24,6 +24,7 @@ typedef enum gr_vit_ffn {
 	GR_VIT_FFN_MLP = 0,    /* mlp.fc1, GELU by erf, mlp.fc2 */
 	GR_VIT_FFN_SWIGLU = 1, /* mlp.w12, SiLU of one half times the other, mlp.w3; its hidden width is
 	                          2/3 of the MLP's, rounded up to a multiple of 8 */
+	GR_VIT_FFN_IDENTITY = 2, /* no layer */
 } gr_vit_ffn;
 
 /*
@@ -55,6 +56,7 @@ typedef struct gr_vit_config {
 	bool no_qkv_bias, no_proj_bias, no_ffn_bias; /* reference: qkv_bias = false, ... */
 	bool no_mask_token;                          /* DINO: no parameter of that name */
 	gr_dtype dtype;                              /* f32 (default) or f64 */
+	double qk_scale; /* of the logits; default 1 / sqrt(width of a head) */
 } gr_vit_config;
 
 typedef struct gr_vit gr_vit;
@@ -73,6 +75,10 @@ GR_API const gr_vit_config *gr_vit_get_config(const gr_vit *v);
  * no_mask_token. An interpolate_offset of 0 or null means none; options of training alone
  * (drop_path_rate, num_classes, ...) are passed over, an unknown member is GR_EFORMAT. */
 GR_API GR_MUST_USE gr_status gr_vit_config_from_json(gr_vit_config *out, const gr_json *object);
+
+/* All values from a file, under the reference's names, blocks with or without their chunk, or under
+ * Hugging Face's. */
+GR_API GR_MUST_USE gr_status gr_vit_load(gr_vit *v, const gr_tensorfile *f);
 
 /* Hugging Face's names (Dinov2Model, Dinov2WithRegistersModel, without a "dinov2." in front) as
  * those here, for gr_load_opts.map with gr_keymap_place(); static storage. */

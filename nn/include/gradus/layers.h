@@ -134,6 +134,7 @@ typedef struct gr_multihead_opts {
 	double init_scale;
 	bool no_proj_bias;
 	bool qk_norm; /* layer norms q_norm, k_norm [D/heads] of each head's queries and keys */
+	double scale; /* of the logits, default 1 / sqrt(D/heads) */
 } gr_multihead_opts;
 GR_API gr_multihead *gr_multihead_new(gr_module *parent, const char *name,
 	const gr_multihead_opts *opts);
