@@ -9,7 +9,7 @@
 #include "model_open.h"
 
 typedef struct run_options {
-	const char *arch, *config, *weights, *input, *output;
+	const char *arch, *config, *weights, *input, *output, *precision;
 	bool grad;
 } run_options;
 
@@ -52,6 +52,9 @@ int gr_cmd_model_run(int argc, char **argv)
 		{"output", GR_ARG_STRING, NULL, ".npz for y, moments, projected; grad_x, grad_z",
 			&o.output},
 		{"grad", GR_ARG_FLAG, NULL, "also the gradient of sum(y r) in the input", &o.grad},
+		{"precision", GR_ARG_STRING, "direct",
+			"of convolutions: direct, or f32 (Winograd's algorithm: faster, more rounding)",
+			&o.precision},
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &threads},
 	};
 	const gr_command command = {
@@ -77,7 +80,12 @@ int gr_cmd_model_run(int argc, char **argv)
 			"gradus model run --help\n");
 		return GR_EXIT_USAGE;
 	}
-	gr_status status = threads > 0 ? gr_set_threads((int)threads) : GR_OK;
+	gr_precision precision;
+	gr_status status = gr_precision_named(&precision, o.precision);
+	if (status == GR_OK)
+		status = gr_set_precision(precision);
+	if (status == GR_OK && threads > 0)
+		status = gr_set_threads((int)threads);
 	if (status == GR_OK)
 		status = run(&o);
 	return status == GR_OK ? GR_EXIT_OK : gr__exit_report_file("model run", status);
