@@ -116,14 +116,22 @@ static const architecture *find(const char *arch, const gr_json *config)
 
 gr_status gr_model_new(gr_model **out, const char *arch, const gr_json *config)
 {
+	return gr_model_new_sized(out, arch, config, 0, 0);
+}
+
+gr_status gr_model_new_sized(gr_model **out, const char *arch, const gr_json *config,
+	int64_t height, int64_t width)
+{
 	*out = NULL;
 	const architecture *a = find(arch, config);
+	const bool sized = a != NULL && height > 0 && a->build_sized != NULL;
 	if (a == NULL)
 		return gr_error_code();
 	gr_model *m = gr_alloc(sizeof *m);
 	if (m == NULL)
 		return GR_EMEM;
-	*m = (gr_model){.arch = a, .net = a->build(config)};
+	*m = (gr_model){.arch = a,
+		.net = sized ? a->build_sized(config, height, width) : a->build(config)};
 	if (m->net == NULL) {
 		gr_free(m);
 		return gr_error_code();
@@ -284,4 +292,14 @@ gr_status gr_model_example(const gr_model *m, int64_t height, int64_t width, gr_
 	gr_status status = m->arch->example(m->net, height, width, key, in);
 	gr_scope_end();
 	return status;
+}
+
+gr_tensor *gr_model_reconstruct(const gr_model *m, gr_tensor *x)
+{
+	if (m == NULL || x == NULL)
+		return NULL;
+	if (m->arch->reconstruct != NULL)
+		return m->arch->reconstruct(m->net, x);
+	gr_error_set(GR_EUNSUPPORTED, "model: %s is no autoencoder", m->arch->name);
+	return NULL;
 }

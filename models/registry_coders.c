@@ -1,6 +1,7 @@
 /*
  * Rows of the table of architectures: autoencoders.
  */
+#include "gradus/ops.h"
 #include "gradus/taesd.h"
 #include "gradus/vae.h"
 #include "gradus/vqmodel.h"
@@ -22,6 +23,11 @@ static gr_tensor *vae_decode(const void *net, const gr_archive *in, gr_tensor *z
 {
 	(void)in, (void)out;
 	return gr_vae_decode(net, z);
+}
+
+static gr_tensor *vae_reconstruct(const void *net, gr_tensor *x)
+{
+	return gr_vae_decode(net, gr_vae_encode(net, x, NULL));
 }
 
 /* An image, and the latent of its size. */
@@ -55,6 +61,11 @@ static gr_tensor *vqmodel_decode(const void *net, const gr_archive *in, gr_tenso
 	return gr_vqmodel_decode(net, z, false);
 }
 
+static gr_tensor *vqmodel_reconstruct(const void *net, gr_tensor *x)
+{
+	return gr_vqmodel_decode(net, gr_vqmodel_encode(net, x), false);
+}
+
 static gr_status vqmodel_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
 {
 	const gr_vqmodel_config *c = gr_vqmodel_get_config(net);
@@ -73,6 +84,13 @@ static gr_tensor *taesd_decode(const void *net, const gr_archive *in, gr_tensor 
 	return gr_taesd_decode(net, z);
 }
 
+/* Its images are in [0,1]. */
+static gr_tensor *taesd_reconstruct(const void *net, gr_tensor *x)
+{
+	gr_tensor *y = gr_taesd_decode(net, gr_taesd_encode(net, gr_affine(x, 0.5, 0.5)));
+	return gr_affine(y, 2.0, -1.0);
+}
+
 static gr_status taesd_example(const void *net, int64_t h, int64_t w, gr_key key, gr_archive *in)
 {
 	const gr_taesd_config *c = gr_taesd_get_config(net);
@@ -84,10 +102,12 @@ static gr_status taesd_example(const void *net, int64_t h, int64_t w, gr_key key
 
 const architecture gr__arch_autoencoder_kl = {"autoencoder_kl",
 	"KL autoencoder of latent and Stable Diffusion", NETWORK(vae), .example = vae_example,
-	.passes = MODEL_CODER("moments", vae_encode, vae_decode), .load = vae_load};
+	.passes = MODEL_CODER("moments", vae_encode, vae_decode), .load = vae_load,
+	.reconstruct = vae_reconstruct};
 const architecture gr__arch_vqmodel = {"vqmodel",
 	"vector-quantised autoencoder of latent diffusion", NETWORK(vqmodel),
 	.example = vqmodel_example, .passes = MODEL_CODER("latent", vqmodel_encode, vqmodel_decode),
-	.load = vqmodel_load};
+	.load = vqmodel_load, .reconstruct = vqmodel_reconstruct};
 const architecture gr__arch_taesd = {"taesd", "tiny autoencoder (TAESD, TAEF)", NETWORK(taesd),
-	.example = taesd_example, .passes = MODEL_CODER("latent", taesd_encode, taesd_decode)};
+	.example = taesd_example, .passes = MODEL_CODER("latent", taesd_encode, taesd_decode),
+	.reconstruct = taesd_reconstruct};

@@ -19,15 +19,38 @@ DEFINE_NETWORK(fno)
 DEFINE_NETWORK_LIFE(edm)
 DEFINE_NETWORK_LOAD(edm)
 
-static void *dit_build(const gr_json *config)
+/* h 0: of the configuration's own size. */
+static void *sit_or_dit(const gr_json *config, int64_t h, int64_t w, bool is_dit)
 {
 	gr_sit_config c;
 	if (gr_sit_config_from_json(&c, config) != GR_OK)
 		return NULL;
-	c.is_dit = true;
-	if (gr_json_find(config, "learn_sigma") == NULL)
+	if (h != w) {
+		gr_error_set(GR_EARG, "sit: latents are square, not %lld x %lld", (long long)h,
+			(long long)w);
+		return NULL;
+	}
+	if (h > 0)
+		c.input_size = h;
+	c.is_dit = c.is_dit || is_dit;
+	if (is_dit && gr_json_find(config, "learn_sigma") == NULL)
 		c.learn_sigma = true;
 	return gr_sit_new(&c);
+}
+
+static void *sit_build_sized(const gr_json *config, int64_t h, int64_t w)
+{
+	return sit_or_dit(config, h, w, false);
+}
+
+static void *dit_build_sized(const gr_json *config, int64_t h, int64_t w)
+{
+	return sit_or_dit(config, h, w, true);
+}
+
+static void *dit_build(const gr_json *config)
+{
+	return sit_or_dit(config, 0, 0, true);
 }
 
 static gr_tensor *unet_forward(const void *net, const gr_archive *in, gr_tensor *x, gr_archive *out)
@@ -174,9 +197,10 @@ const architecture gr__arch_ldm_unet = {"ldm_unet", "U-Net of latent and Stable 
 const architecture gr__arch_ddpm = {"ddpm", "DDPM U-Net (CelebA-HQ 256)", NETWORK(ddpm),
 	.example = ddpm_example, .passes = MODEL_ONE(ddpm_forward)};
 const architecture gr__arch_sit = {"sit", "SiT, with REPA's projectors", NETWORK(sit),
-	.example = sit_example, .passes = MODEL_ONE(sit_forward)};
-const architecture gr__arch_dit = {"dit", "DiT", .build = dit_build, .free = sit_free,
-	.module = sit_module, .example = sit_example, .passes = MODEL_ONE(sit_forward)};
+	.build_sized = sit_build_sized, .example = sit_example, .passes = MODEL_ONE(sit_forward)};
+const architecture gr__arch_dit = {"dit", "DiT", .build = dit_build, .build_sized = dit_build_sized,
+	.free = sit_free, .module = sit_module, .example = sit_example,
+	.passes = MODEL_ONE(sit_forward)};
 const architecture gr__arch_song_unet = {"song_unet", "SongUNet of EDM (DDPM++, NCSN++)",
 	.build = song_build, .free = edm_free, .module = edm_module, .example = edm_example,
 	.passes = MODEL_ONE(edm_forward), .load = edm_load};

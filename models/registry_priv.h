@@ -26,6 +26,8 @@ typedef struct model_pass {
 typedef struct architecture {
 	const char *name, *summary;
 	void *(*build)(const gr_json *config);
+	/* The same for images of this size, where the size is the network's; NULL: it is not. */
+	void *(*build_sized)(const gr_json *config, int64_t h, int64_t w);
 	void (*free)(void *net);
 	gr_module *(*module)(void *net);
 	/* Inputs of one sample of this size. */
@@ -33,6 +35,7 @@ typedef struct architecture {
 	model_pass passes[MODEL_PASSES_MAX];
 	/* Values from a file whose keys may be other than the names; NULL: they are not. */
 	gr_status (*load)(void *net, const gr_tensorfile *f);
+	gr_tensor *(*reconstruct)(const void *net, gr_tensor *x); /* NULL: it is no autoencoder */
 	bool many_files; /* load takes a part of the values if the file has no more */
 	void (*set_recompute)(void *net, bool on); /* NULL: it cannot */
 } architecture;

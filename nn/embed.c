@@ -34,8 +34,10 @@ gr_tensor *gr_embedding_forward(const gr_embedding *l, gr_tensor *index)
 	if (l == NULL || index == NULL)
 		return NULL;
 	const int ndim = gr_tensor_ndim(index);
-	if (ndim == 1)
-		return gr_gather(gr_param_tensor(l->weight), 0, index);
+	if (ndim == 1) {
+		gr_scope_begin();
+		return gr__block_leave(gr_gather(gr_param_tensor(l->weight), 0, index));
+	}
 	if (ndim >= GR_MAX_DIMS) {
 		gr_error_set(GR_ESHAPE, "embedding: an index of %d dims is too deep", ndim);
 		return NULL;

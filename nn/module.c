@@ -202,7 +202,7 @@ gr_param *gr_module_add_param(gr_module *m, const char *name, const gr_param_opt
 	gr_param *p = gr_module_alloc(m, sizeof *p);
 	if (p == NULL || reserve_params(root) != GR_OK)
 		return NULL;
-	*p = (gr_param){.owner = m, .name = full, .size = size, .ndim = ndim};
+	*p = (gr_param){.owner = m, .name = full, .storage = root->dtype, .size = size, .ndim = ndim};
 	p->rule = opts == NULL || opts->init == GR_INIT_DEFAULT ? GR_INIT_ZEROS : opts->init;
 	p->scale = opts == NULL || opts->scale == 0.0 ? 1.0 : opts->scale;
 	p->fan_in = opts == NULL ? 0 : opts->fan_in;

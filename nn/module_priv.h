@@ -11,6 +11,7 @@ struct gr_param {
 	const gr_module *owner;
 	const char *name; /* from the root */
 	gr_tensor *value; /* a constant; NULL until initialised or loaded */
+	gr_dtype storage; /* of value: the tree's type, or a narrower one */
 	gr_tensor *leaf;  /* value, watched; NULL while not trainable */
 	bool trainable, frozen, buffer;
 	gr_init_rule rule;
@@ -30,6 +31,7 @@ struct gr_module {
 	size_t below;     /* length of "name.": where names relative to this module start */
 	/* The rest is used in the root only. */
 	gr_dtype dtype;
+	bool constant;    /* for good: some values are kept in a narrower type */
 	gr_status status; /* of the first failure while building */
 	gr_module_block *blocks;
 	gr_param **params; /* in order of registration */
@@ -41,6 +43,8 @@ gr_status gr__module_fail(gr_module *m, gr_status code, const char *format, ...)
 
 /* param.c: values of one parameter <- src, converted; makes them if there are none yet. */
 gr_status gr__param_assign(gr_param *p, const gr_tensor *src);
+/* GR_ENUMERIC when a finite value of `from` is none in `rounded`, a copy in a narrower type. */
+gr_status gr__param_check_range(const char *name, const gr_tensor *from, const gr_tensor *rounded);
 /* Release the tensors of one parameter. */
 void gr__param_clear(gr_param *p);
 

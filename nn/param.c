@@ -1,9 +1,14 @@
 /*
  * Values of parameters. A parameter is one storage seen by two headers: `value`, a constant, and
  * while it is trainable `leaf`, watched. gr_param_tensor() hands out the leaf if there is one, so
- * that freezing a module costs nothing and its forward records nothing for it.
+ * that freezing a module costs nothing and its forward records nothing for it. A value may be kept in
+ * a narrower type, in a constant tree only; then a copy in the tree's type is handed out.
  */
 #include "module_priv.h"
+
+#include <math.h>
+
+#include "gradus/ops.h"
 
 static gr_status watch_value(gr_param *p)
 {
@@ -16,17 +21,56 @@ static gr_status watch_value(gr_param *p)
 	return status;
 }
 
+/* Is there an infinity or NaN among values of f16? Infinities are what overflow leaves. */
+static bool has_special(const gr_tensor *t)
+{
+	const uint16_t *bits = gr_tensor_data_const(t);
+	uint16_t found = 0;
+	for (int64_t i = 0; i < gr_tensor_size(t); i++)
+		found |= (bits[i] & 0x7C00u) == 0x7C00u;
+	return found != 0;
+}
+
+gr_status gr__param_check_range(const char *name, const gr_tensor *from, const gr_tensor *rounded)
+{
+	const gr_dtype to = gr_tensor_dtype(rounded);
+	const int64_t size = gr_tensor_size(rounded);
+	if (size == 0 || to == GR_F64 || gr_estimating() || (to == GR_F16 && !has_special(rounded)))
+		return GR_OK;
+	double *before = gr_alloc(2 * (size_t)size * sizeof *before), *after = before + size;
+	if (before == NULL)
+		return GR_EMEM;
+	gr_status status = gr_tensor_to_f64(from, before);
+	if (status == GR_OK)
+		status = gr_tensor_to_f64(rounded, after);
+	for (int64_t i = 0; i < size && status == GR_OK; i++)
+		if (isfinite(before[i]) && !isfinite(after[i]))
+			status = gr_error_set(GR_ENUMERIC, "module: %g in '%s' does not fit %s", before[i],
+				name, gr_dtype_name(to));
+	gr_free(before);
+	return status;
+}
+
+/* p->value <- src, rounded to the type of values. */
+static gr_status copy_value(gr_param *p, gr_tensor *value, const gr_tensor *src)
+{
+	gr_status status = gr_param_update(value, src);
+	return status != GR_OK || p->storage == gr_module_dtype(p->owner)
+		? status
+		: gr__param_check_range(p->name, src, value);
+}
+
 gr_status gr__param_assign(gr_param *p, const gr_tensor *src)
 {
 	if (src == NULL)
 		return gr_error_code() == GR_OK ? GR_EARG : gr_error_code();
 	if (p->value != NULL)
-		return gr_param_update(p->value, src);
+		return copy_value(p, p->value, src);
 
 	gr_status status = gr_scope_begin();
 	if (status == GR_OK) {
-		gr_tensor *value = gr_empty(gr_module_dtype(p->owner), p->ndim, p->dims);
-		status = value == NULL ? gr_error_code() : gr_param_update(value, src);
+		gr_tensor *value = gr_empty(p->storage, p->ndim, p->dims);
+		status = value == NULL ? gr_error_code() : copy_value(p, value, src);
 		if (status == GR_OK)
 			p->value = gr_tensor_retain(value);
 	}
@@ -52,7 +96,10 @@ gr_tensor *gr_param_tensor(const gr_param *p)
 		gr_error_set(GR_ESTATE,
 			"module: parameter '%s' has no values yet; hint: gr_module_init() or gr_module_load()",
 			p->name);
-	return p->leaf != NULL ? p->leaf : p->value;
+	if (p->leaf != NULL)
+		return p->leaf;
+	const gr_dtype dtype = gr_module_dtype(p->owner);
+	return p->storage == dtype || p->value == NULL ? p->value : gr_cast(p->value, dtype);
 }
 
 const char *gr_param_name(const gr_param *p)
@@ -74,6 +121,9 @@ gr_status gr_module_set_trainable(gr_module *m, bool on)
 {
 	if (m == NULL)
 		return GR_EARG;
+	if (on && m->root->constant)
+		return gr_error_set(GR_ESTATE,
+			"module: weights kept in a narrower type cannot be trained; see gr_module_set_storage");
 	gr_param *p;
 	for (int64_t i = 0; (p = gr_module_param_handle(m, i)) != NULL; i++) {
 		p->trainable = on && !p->frozen;
@@ -87,6 +137,43 @@ gr_status gr_module_set_trainable(gr_module *m, bool on)
 		}
 	}
 	return GR_OK;
+}
+
+/* The values of one parameter in another type, with their memory. */
+static gr_status restore(gr_param *p, gr_dtype storage)
+{
+	gr_tensor *old = p->value;
+	const gr_dtype before = p->storage;
+	p->storage = storage;
+	if (old == NULL || before == storage)
+		return GR_OK;
+	p->value = NULL;
+	gr_status status = gr__param_assign(p, old);
+	if (status == GR_OK) {
+		gr_tensor_release(old);
+	} else {
+		p->value = old;
+		p->storage = before;
+	}
+	return status;
+}
+
+gr_status gr_module_set_storage(gr_module *m, gr_dtype storage)
+{
+	if (m == NULL)
+		return GR_EARG;
+	const gr_dtype own = gr_module_dtype(m);
+	if (storage != own && storage != GR_F16 && storage != GR_BF16)
+		return gr_error_set(GR_EDTYPE, "module: weights are kept in %s, f16 or bf16, not in %s",
+			gr_dtype_name(own), gr_dtype_name(storage));
+	gr_status status = gr_module_set_trainable(m->root, false);
+	gr_param *p;
+	m->root->constant = m->root->constant || storage != own;
+	for (int64_t i = 0; status == GR_OK && (p = gr_module_param_handle(m, i)) != NULL; i++)
+		status = restore(p, p->ndim >= 2 ? storage : own);
+	if (status == GR_OK && storage == own && m == m->root)
+		m->root->constant = false;
+	return status;
 }
 
 gr_status gr_module_init(gr_module *m, gr_key key)

@@ -371,34 +371,14 @@ gr_status gr_module_load_file(gr_module *m, const gr_tensorfile *f, const gr_loa
 	return load(m, &(source){.file = f}, opts);
 }
 
-/* The rounded value must be finite where the original is. */
-static gr_status check_range(const gr_param *p, const gr_tensor *rounded)
-{
-	gr_dtype from = gr_tensor_dtype(p->value);
-	double *after = gr_alloc((size_t)p->size * sizeof *after);
-	if (after == NULL)
-		return GR_EMEM;
-	gr_status status = gr_tensor_to_f64(rounded, after);
-	const void *before = gr_tensor_data_const(p->value);
-	for (int64_t i = 0; i < p->size && status == GR_OK; i++) {
-		double x =
-			from == GR_F64 ? ((const double *)before)[i] : (double)((const float *)before)[i];
-		if (isfinite(x) && !isfinite(after[i]))
-			status = gr_error_set(GR_ENUMERIC, "module: %g in '%s' does not fit %s", x, p->name,
-				gr_dtype_name(gr_tensor_dtype(rounded)));
-	}
-	gr_free(after);
-	return status;
-}
-
 static gr_status save_one(const gr_param *p, gr_archive *a, const char *name, gr_dtype storage)
 {
-	if (gr_param_tensor(p) == NULL)
+	if (p->value == NULL && gr_param_tensor(p) == NULL)
 		return gr_error_code();
 	gr_tensor *t = gr_empty(storage, p->ndim, p->dims);
 	gr_status status = t == NULL ? gr_error_code() : gr_param_update(t, p->value);
-	if (status == GR_OK && storage != GR_F64 && p->size > 0)
-		status = check_range(p, t);
+	if (status == GR_OK && storage != GR_F64)
+		status = gr__param_check_range(p->name, p->value, t);
 	return status == GR_OK ? gr_archive_add(a, name, t) : status;
 }
 

@@ -13,6 +13,7 @@ static const struct {
 	{"info", gr_cmd_model_info, "list the tensors of a checkpoint of any format"},
 	{"describe", gr_cmd_model_describe, "size of a network by its configuration"},
 	{"run", gr_cmd_model_run, "apply a network to arrays, with gradients"},
+	{"reconstruct", gr_cmd_model_reconstruct, "images through an autoencoder, and what is lost"},
 };
 
 #define NSUBCOMMANDS ((int)(sizeof subcommands / sizeof *subcommands))

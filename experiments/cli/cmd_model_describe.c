@@ -15,6 +15,7 @@
 
 typedef struct description {
 	const char *arch, *config; /* as gr__model_open() takes them */
+	const char *storage, *only;
 	int64_t height, width;
 	bool run;
 } description;
@@ -66,6 +67,8 @@ static gr_status prepare(gr_model *m, evaluation *e, gr_archive *in)
 {
 	gr_status status = gr_module_set_trainable(gr_model_module(m), false);
 	if (status == GR_OK)
+		status = gr__model_store(m, e->d->storage);
+	if (status == GR_OK)
 		status = gr_module_init(gr_model_module(m), gr_key_seed(0));
 	if (status == GR_OK)
 		status = gr_model_example(m, e->d->height, e->d->width, gr_key_seed(1), in);
@@ -110,7 +113,9 @@ static gr_status build_and_evaluate(void *ctx)
 	evaluation *e = ctx;
 	gr_model *m = NULL;
 	gr_archive *in = gr_archive_new();
-	gr_status status = in == NULL ? gr_error_code() : gr__model_open(&m, e->d->arch, e->d->config);
+	gr_status status = in == NULL
+		? gr_error_code()
+		: gr__model_open_sized(&m, e->d->arch, e->d->config, e->d->height, e->d->width);
 	if (status == GR_OK)
 		status = prepare(m, e, in);
 	if (status == GR_OK)
@@ -162,7 +167,11 @@ static gr_status print_table(const description *d, abilities *can)
 		d->run ? "---|---|" : "");
 	for (size_t i = 0; i < sizeof evaluations / sizeof *evaluations && status == GR_OK; i++) {
 		const evaluation *e = &evaluations[i];
-		if ((can->recompute || !e->recompute) && (can->gradient || !(e->to_input || e->to_params)))
+		const bool constant = strcmp(d->storage, "f32") != 0; /* and is no parameter of a step */
+		if (i > 0 && d->only != NULL && strstr(e->name, d->only) == NULL)
+			continue;
+		if ((can->recompute || !e->recompute) && !(constant && e->to_params) &&
+			(can->gradient || !(e->to_input || e->to_params)))
 			status = print_row(e, d, can, &forward_flops);
 	}
 	return status;
@@ -178,7 +187,7 @@ static gr_status describe(const char *word, description *d)
 		d->arch = word;
 	else
 		d->config = word;
-	gr_status status = gr__model_open(&m, d->arch, d->config);
+	gr_status status = gr__model_open_sized(&m, d->arch, d->config, d->height, d->width);
 	abilities can = {false, false};
 	if (status == GR_OK) {
 		const gr_module *root = gr_model_module(m);
@@ -195,7 +204,7 @@ static gr_status describe(const char *word, description *d)
 
 int gr_cmd_model_describe(int argc, char **argv)
 {
-	const char *config, *size, *word = NULL;
+	const char *config, *size, *storage, *only, *word = NULL;
 	bool list, run;
 	int64_t threads;
 	const gr_arg args[] = {
@@ -203,7 +212,12 @@ int gr_cmd_model_describe(int argc, char **argv)
 			&config},
 		{"size", GR_ARG_STRING, NULL,
 			"HxW of an image, or a latent for networks on those: what an evaluation takes", &size},
+		{"storage", GR_ARG_STRING, "f32",
+			"weights in memory: f32, or f16 or bf16, half the size and widened when used",
+			&storage},
 		{"run", GR_ARG_FLAG, NULL, "with --size: evaluate it besides, with random weights", &run},
+		{"only", GR_ARG_STRING, NULL, "the forward row, and those whose names hold this text",
+			&only},
 		{"list", GR_ARG_FLAG, NULL, "the architectures", &list},
 		{"threads", GR_ARG_INT, "0", "0: all cores", &threads},
 	};
@@ -235,7 +249,12 @@ int gr_cmd_model_describe(int argc, char **argv)
 		return GR_EXIT_USAGE;
 	}
 	gr_status status = threads > 0 ? gr_set_threads((int)threads) : GR_OK;
-	description d = {.config = config, .height = height, .width = width, .run = run};
+	description d = {.config = config,
+		.storage = storage,
+		.only = only,
+		.height = height,
+		.width = width,
+		.run = run};
 	if (status == GR_OK)
 		status = describe(word, &d);
 	return status == GR_OK ? GR_EXIT_OK : gr__exit_report_file("model describe", status);

@@ -9,7 +9,7 @@
 #include "model_open.h"
 
 typedef struct run_options {
-	const char *arch, *config, *weights, *input, *output, *precision;
+	const char *arch, *config, *weights, *input, *output, *precision, *storage;
 	bool grad;
 } run_options;
 
@@ -20,6 +20,8 @@ static gr_status run(const run_options *o)
 	gr_status status = out == NULL ? GR_EMEM : gr__model_open(&m, o->arch, o->config);
 	if (status == GR_OK)
 		status = gr_module_set_trainable(gr_model_module(m), false);
+	if (status == GR_OK)
+		status = gr__model_store(m, o->storage);
 	if (status == GR_OK)
 		status = gr__model_load(m, o->weights);
 	if (status == GR_OK)
@@ -55,6 +57,9 @@ int gr_cmd_model_run(int argc, char **argv)
 		{"precision", GR_ARG_STRING, "direct",
 			"of convolutions: direct, or f32 (Winograd's algorithm: faster, more rounding)",
 			&o.precision},
+		{"storage", GR_ARG_STRING, "f32",
+			"weights in memory: f32, or f16 or bf16, half the size and widened when used",
+			&o.storage},
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &threads},
 	};
 	const gr_command command = {

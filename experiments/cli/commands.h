@@ -13,6 +13,7 @@ int gr_cmd_model(int argc, char **argv);
 int gr_cmd_model_describe(int argc, char **argv);
 int gr_cmd_model_info(int argc, char **argv);
 int gr_cmd_model_run(int argc, char **argv);
+int gr_cmd_model_reconstruct(int argc, char **argv);
 int gr_cmd_ops(int argc, char **argv);
 int gr_cmd_plan(int argc, char **argv);
 int gr_cmd_prior(int argc, char **argv);

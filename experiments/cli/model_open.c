@@ -40,13 +40,28 @@ static gr_status read_config(gr_json_doc **out, const char *path)
 
 gr_status gr__model_open(gr_model **out, const char *arch, const char *config)
 {
+	return gr__model_open_sized(out, arch, config, 0, 0);
+}
+
+gr_status gr__model_open_sized(gr_model **out, const char *arch, const char *config, int64_t height,
+	int64_t width)
+{
 	gr_json_doc *doc = NULL;
 	*out = NULL;
 	gr_status status = read_config(&doc, config);
 	if (status == GR_OK)
-		status = gr_model_new(out, arch, gr_json_root(doc));
+		status = gr_model_new_sized(out, arch, gr_json_root(doc), height, width);
 	gr_json_free(doc);
 	return status;
+}
+
+gr_status gr__model_store(gr_model *m, const char *storage)
+{
+	static const gr_dtype types[] = {GR_F32, GR_F16, GR_BF16};
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcmp(storage, gr_dtype_name(types[i])) == 0)
+			return types[i] == GR_F32 ? GR_OK : gr_module_set_storage(gr_model_module(m), types[i]);
+	return gr_error_set(GR_EARG, "weights are kept in f32, f16 or bf16, not in '%s'", storage);
 }
 
 static gr_status load_file(gr_model *m, const char *path, const char *child)

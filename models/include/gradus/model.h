@@ -26,6 +26,10 @@ GR_API const char *gr_model_arch_summary(int i);
  * values for its parameters. GR_EARG for a name that is none, GR_EFORMAT for a configuration that
  * it does not understand. *out is the caller's to free, NULL after an error. */
 GR_API GR_MUST_USE gr_status gr_model_new(gr_model **out, const char *arch, const gr_json *config);
+/* The same for images (for networks on latents, latents) of this size, where the network has one in
+ * its parameters, as the table of positions of sit and dit; 0, 0: the configuration's. */
+GR_API GR_MUST_USE gr_status gr_model_new_sized(gr_model **out, const char *arch,
+	const gr_json *config, int64_t height, int64_t width);
 GR_API void gr_model_free(gr_model *m);
 /* The parameters; borrowed. */
 GR_API gr_module *gr_model_module(gr_model *m);
@@ -52,6 +56,9 @@ GR_API GR_MUST_USE gr_status gr_model_grad_params(const gr_model *m, const gr_ar
 GR_API bool gr_model_has_gradient(const gr_model *m, const gr_archive *in);
 /* Memory for time, where the network can (gradus/recompute.h); false where it cannot. */
 GR_API bool gr_model_set_recompute(gr_model *m, bool on);
+/* Decode the latent of an image, without its noise where it has some. x [N,C,H,W] in [-1,1] -> the
+ * same; owned by the scope. GR_EUNSUPPORTED for a network that is no autoencoder. */
+GR_API gr_tensor *gr_model_reconstruct(const gr_model *m, gr_tensor *x);
 /* Add inputs of one sample for images (for networks on latents, latents) of this size, drawn by the
  * key: what gr_model_run() needs. */
 GR_API GR_MUST_USE gr_status gr_model_example(const gr_model *m, int64_t height, int64_t width,

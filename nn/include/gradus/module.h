@@ -88,7 +88,8 @@ GR_API void *gr_module_alloc(gr_module *m, size_t bytes);
 GR_API GR_MUST_USE gr_status gr_module_status(const gr_module *m);
 
 /* One parameter: its tensor (a watched leaf while trainable, else a constant; borrowed, the same
- * until gr_module_set_trainable), its name from the root, its shape. */
+ * until gr_module_set_trainable; see gr_module_set_storage() for another case), its name from the
+ * root, its shape. */
 GR_API gr_tensor *gr_param_tensor(const gr_param *p);
 GR_API const char *gr_param_name(const gr_param *p);
 GR_API const int64_t *gr_param_dims(const gr_param *p);
@@ -112,6 +113,15 @@ GR_API GR_MUST_USE gr_status gr_module_init(gr_module *m, gr_key key);
 /* Off: the parameters become constants and nothing is recorded for them (guided sampling wants the
  * gradient of the input only). On is the default. Graphs recorded before keep their leaves. */
 GR_API gr_status gr_module_set_trainable(gr_module *m, bool on);
+/*
+ * Keep weights in f16 or bf16: values that are there and all that follow are rounded to that type,
+ * so that matrices and filters (two dims and more) take half the memory; vectors keep the tree's
+ * type. From then on the tree is constant (gr_module_set_trainable(m, true) is GR_ESTATE), and
+ * gr_param_tensor() gives a widened copy, owned by the scope: layers hold one while they run. A graph
+ * keeps those that its rules need, unless stages are recomputed (gradus/recompute.h). The tree's own
+ * type widens everything again. GR_EDTYPE; GR_ENUMERIC when a finite value leaves the range of f16.
+ */
+GR_API GR_MUST_USE gr_status gr_module_set_storage(gr_module *m, gr_dtype storage);
 /* Name every parameter, relative to m, in what gr_explain() tells (gradus/explain.h). */
 GR_API GR_MUST_USE gr_status gr_module_explain(const gr_module *m);
 /*
