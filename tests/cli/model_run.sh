@@ -38,6 +38,21 @@ expect 0 '1136480768' "$GRADUS" model describe dinov2 --config <(printf \
 	'{"img_size": 518, "patch_size": 14, "embed_dim": 1536, "depth": 40, "num_heads": 24,
 	"ffn_layer": "swiglufused", "init_values": 1.0}')
 expect 0 'autoencoder_kl' "$GRADUS" model describe --list
+# sit and dit have the size of their latents in a table, so they are built for the size asked about.
+expect 0 'recomputed\|to the parameters' "$GRADUS" model describe sit --size 64x64
+expect 0 'forward' "$GRADUS" model describe dit --size 16x16 --only nothing
+expect 2 'square' "$GRADUS" model describe sit --size 64x32
+# Weights kept in half the size.
+wide=$("$GRADUS" model describe adm --config "$work/foreseen.json" --size 64x64 | awk -F'|' '/forward/ { print $4 }')
+narrow=$("$GRADUS" model describe adm --config "$work/foreseen.json" --size 64x64 --storage f16 |
+	awk -F'|' '/forward/ { print $4 }')
+awk -v a="$narrow" -v b="$wide" 'BEGIN { exit !(a + 0 > 0 && a < b) }' || complain "f16 takes $narrow of $wide MiB"
+expect 2 "not in 'f8'" "$GRADUS" model describe adm --config "$work/foreseen.json" --size 8x8 --storage f8
+# A configuration as diffusers writes it names its network itself.
+printf '{"_class_name": "AutoencoderKL", "block_out_channels": [128, 256, 512, 512],
+	"layers_per_block": 2}' >"$work/diffusers.json"
+expect 0 'parameters: 83653863' "$GRADUS" model describe "$work/diffusers.json"
+expect 2 'are needed' "$GRADUS" model reconstruct taesd
 expect 2 'no ARCH' "$GRADUS" model describe
 expect 2 'HxW' "$GRADUS" model describe taesd --size 8
 expect 2 'are needed' "$GRADUS" model run taesd
@@ -66,5 +81,7 @@ LIST
 expect 3 'missing' "$GRADUS" model run adm --config "$goldens/adm_unet/config.json" \
 	--weights "$goldens/dinov2_vit/weights.pt" --input "$goldens/adm_unet/io.npz" \
 	--output "$work/no.npz"
+expect 3 'no autoencoder' "$GRADUS" model reconstruct adm --config "$goldens/adm_unet/config.json" \
+	--weights "$goldens/adm_unet/weights.pt" --data "$GRADUS_SOURCE/experiments/priors/fashion/images"
 [ ! -e "$work/no.npz" ] || complain "an output was written after an error"
 exit $failed
