@@ -110,7 +110,8 @@ gr_status gr__restore_solving_open(const gr_restore_job *j, gr_restore_solving *
 		.y = y,
 		.sigma = c->sigma,
 		.particles = particles,
-		.find = gr__prior_find};
+		.find = gr__prior_find,
+		.encoder = j->encoder[0] != '\0' ? j->encoder : NULL};
 	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
 	if (status == GR_OK)
 		status = gr__restore_terms(v->terms, c, &problem);
@@ -164,6 +165,8 @@ static gr_status prepare(gr_restore_job *j)
 		status = gr__prior_find(r->prior_folder, sizeof r->prior_folder, r->config.prior);
 	if (status == GR_OK)
 		status = gr_prior_open(&j->prior, r->prior_folder);
+	if (status == GR_OK)
+		status = gr__restore_encoder(j->encoder, sizeof j->encoder, r->prior_folder);
 	if (status == GR_OK && j->opts->recompute)
 		status = gr_prior_set_recompute(j->prior, true);
 	snprintf(weights, sizeof weights, "%s/weights.safetensors", r->prior_folder);

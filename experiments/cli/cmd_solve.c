@@ -6,13 +6,14 @@
 #include "commands.h"
 #include "gradus/operator.h"
 #include "restore.h"
+#include "solve_matrix.h"
 
 typedef struct solve_flags {
 	gr_restore_config config;
 	gr_restore_opts opts;
 	const char *config_path;
 	int64_t threads;
-	bool list;
+	bool list, matrix;
 	gr_arg_list terms;
 	char joined[4096]; /* they, separated by blanks */
 } solve_flags;
@@ -47,7 +48,9 @@ static int parse(solve_flags *f, int argc, char **argv)
 		{"threads", GR_ARG_INT, "0", "0: all cores; changes no result", &f->threads},
 		{"resume", GR_ARG_FLAG, NULL, "continue the run in --output", &o->resume},
 		{"quiet", GR_ARG_FLAG, NULL, "no progress on stderr", &o->quiet},
-		{"list", GR_ARG_FLAG, NULL, "print the operators and solvers and stop", &f->list},
+		{"list", GR_ARG_FLAG, NULL, "print the operators, solvers and terms and stop", &f->list},
+		{"matrix", GR_ARG_FLAG, NULL,
+			"try every solver with every term, print docs/solver-terms.md", &f->matrix},
 	};
 	const gr_command command = {
 		.name = "solve",
@@ -121,6 +124,10 @@ int gr_cmd_solve(int argc, char **argv)
 	int code = parse(&f, argc, argv);
 	if (code != GR_ARGS_RUN)
 		return code;
+	if (f.matrix) {
+		gr_status status = gr__solve_matrix();
+		return status == GR_OK ? GR_EXIT_OK : gr__exit_report("solve", status);
+	}
 	if (f.list)
 		return print_lists();
 	if (f.config_path == NULL)

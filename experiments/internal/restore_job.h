@@ -11,7 +11,8 @@ typedef struct gr_restore_job {
 	gr_restored *r;
 	const gr_restore_opts *opts;
 	gr_prior *prior;
-	gr_key *keys; /* [n] measurement keys */
+	gr_key *keys;       /* [n] measurement keys */
+	char encoder[4096]; /* folder of the network that the prior was aligned with; "" for none */
 	int64_t per_chunk, chunks, chunk;
 	double started, saved, printed;
 	int64_t steps_total, steps_before; /* of this process, for the remaining time */
@@ -27,6 +28,10 @@ void gr__restore_job_close(gr_restore_job *j);
 /* The measurement of images begin..end-1, each `copies` times. */
 gr_operator *gr__restore_operator(const gr_restore_job *j, int64_t begin, int64_t end,
 	int64_t copies);
+
+/* restore_encoder.c: the folder that the prior in `folder` was aligned with, of at most `size` bytes;
+ * "" for none. GR_EFORMAT unless it is the one that config.json tells. */
+gr_status gr__restore_encoder(char *path, size_t size, const char *folder);
 
 /* What the solver of some images stands on. */
 typedef struct gr_restore_solving {
