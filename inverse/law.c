@@ -145,17 +145,32 @@ gr_prior *gr_prior_law_new(const gr_law *law, const gr_prior_opts *opts)
 	return gr_prior_new(&table, (void *)(uintptr_t)law, opts);
 }
 
+static bool is_state(const gr_law *law, const gr_tensor *x_t, double alpha_bar)
+{
+	if (law && x_t && alpha_bar > 0.0 && alpha_bar <= 1.0 && gr_tensor_ndim(x_t) == 2 &&
+		gr_tensor_dim(x_t, 1) == law->D)
+		return true;
+	if (!gr_failed())
+		gr_error_set(GR_EARG, "law: x_t [N,%lld] and alpha_bar in (0,1] are needed",
+			(long long)gr_law_size(law));
+	return false;
+}
+
 gr_tensor *gr_law_log_density(const gr_law *law, gr_tensor *x_t, double alpha_bar)
 {
-	if (!law || !x_t || !(alpha_bar > 0.0 && alpha_bar <= 1.0) || gr_tensor_ndim(x_t) != 2 ||
-		gr_tensor_dim(x_t, 1) != law->D) {
-		if (!gr_failed())
-			gr_error_set(GR_EARG, "law: x_t [N,%lld] and alpha_bar in (0,1] are needed",
-				(long long)gr_law_size(law));
+	if (!is_state(law, x_t, alpha_bar))
 		return NULL;
-	}
 	gr_tensor *value = law->table->log_density(law, gr_cast(x_t, GR_F64), alpha_bar);
 	return gr_add_s(value, -0.5 * (double)law->D * log(2.0 * acos(-1.0)));
+}
+
+gr_tensor *gr_law_responsibilities(const gr_law *law, gr_tensor *x_t, double alpha_bar)
+{
+	if (!is_state(law, x_t, alpha_bar))
+		return NULL;
+	if (!law->table->responsibilities)
+		return gr_full(GR_F64, GR_DIMS(gr_tensor_dim(x_t, 0), 1), 1.0);
+	return law->table->responsibilities(law, gr_cast(x_t, GR_F64), alpha_bar);
 }
 
 /* --- given data --- */

@@ -14,6 +14,8 @@ typedef struct gr_law_table {
 	/* Of x_t [N,D] in f64, differentiable: [N,D]; [N] without the constant -D/2 log 2 pi. */
 	gr_tensor *(*eps)(const gr_law *law, gr_tensor *x_t, double alpha_bar);
 	gr_tensor *(*log_density)(const gr_law *law, gr_tensor *x_t, double alpha_bar);
+	/* [N,K]; NULL for laws of one component. */
+	gr_tensor *(*responsibilities)(const gr_law *law, gr_tensor *x_t, double alpha_bar);
 	void (*free)(void *self);
 } gr_law_table;
 

@@ -96,17 +96,27 @@ static gr_tensor *mixture_eps(const gr_law *law, gr_tensor *x, double A)
 	return m->basis ? eps_full(m, &v, x, A) : eps_diagonal(law, &v, x, A);
 }
 
-static gr_tensor *mixture_log_density(const gr_law *law, gr_tensor *x, double A)
+/* log r [N,K] */
+static gr_tensor *log_parts(const gr_law *law, gr_tensor *x, double A)
 {
 	const mixture *m = law->self;
 	gr_tensor *scaled = NULL;
 	level v;
 	if (at_level(&v, law, A))
 		return NULL;
-	gr_tensor *Pm = gr_mul(v.P, gr_mul_s(law->means, sqrt(A)));
-	gr_tensor *parts =
-		m->basis ? log_parts_full(m, &v, &scaled, x, A) : log_parts_diagonal(law, &v, Pm, x, A);
-	return gr_logsumexp(parts, GR_AXES(1), false);
+	if (m->basis)
+		return log_parts_full(m, &v, &scaled, x, A);
+	return log_parts_diagonal(law, &v, gr_mul(v.P, gr_mul_s(law->means, sqrt(A))), x, A);
+}
+
+static gr_tensor *mixture_log_density(const gr_law *law, gr_tensor *x, double A)
+{
+	return gr_logsumexp(log_parts(law, x, A), GR_AXES(1), false);
+}
+
+static gr_tensor *mixture_responsibilities(const gr_law *law, gr_tensor *x, double A)
+{
+	return gr_softmax(log_parts(law, x, A));
 }
 
 /* Rows times U_k diag(f) U_k^T. */
@@ -199,6 +209,7 @@ gr_law *gr_law_mixture(const gr_mixture_opts *opts)
 		.colour = mixture_colour,
 		.eps = mixture_eps,
 		.log_density = mixture_log_density,
+		.responsibilities = mixture_responsibilities,
 		.free = mixture_free};
 	if (!opts || !opts->means || gr_tensor_ndim(opts->means) != 2) {
 		if (!gr_failed())

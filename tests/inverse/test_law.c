@@ -123,6 +123,24 @@ Test(law, draws_choose_components_by_weight)
 	gr_law_free(law);
 }
 
+/* The probability of a component given x does not depend on what was measured of x, so its mean over
+ * the posterior is that component's weight. */
+Test(law, responsibilities_average_to_weights)
+{
+	for (int full = 0; full < 2; full++) {
+		gr_law *law = plane_mixture_law(full);
+		gr_linear_data data = one_number(0.1, 0.5);
+		gr_tensor *w = gr_law_weights(law, &data);
+		gr_tensor *x = gr_law_draw(law, &data, 20000, gr_key_seed(6));
+		gr_tensor *r = gr_law_responsibilities(law, x, 1.0);
+		cr_assert_not_null(r, "%s", gr_error_message());
+		gr_tensor *off = gr_sub(gr_mean(r, GR_AXES(0), false), w);
+		double worst = gr_item(gr_max(gr_abs(off), GR_ALL_AXES, false));
+		cr_expect(worst < 5.0 * sqrt(0.25 / 20000.0), "%g", worst);
+		gr_law_free(law);
+	}
+}
+
 Test(law, without_noise_draws_satisfy_the_data)
 {
 	gr_law *law = plane_mixture_law(true);

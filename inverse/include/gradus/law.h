@@ -66,6 +66,10 @@ GR_API gr_prior *gr_prior_law_new(const gr_law *law, const gr_prior_opts *opts);
 /* log p_t of each x_t [N,D] at alpha_bar in (0,1], [N] in f64; differentiable. */
 GR_API gr_tensor *gr_law_log_density(const gr_law *law, gr_tensor *x_t, double alpha_bar);
 
+/* Of each x_t [N,D], the probability that it came from each component: [N,K] in f64. Their mean
+ * over draws of a posterior tends to its weights. Differentiable. */
+GR_API gr_tensor *gr_law_responsibilities(const gr_law *law, gr_tensor *x_t, double alpha_bar);
+
 /* A measurement y [M] = matrix [M,D] x_0 + sigma e. */
 typedef struct gr_linear_data {
 	gr_tensor *matrix, *y;
