@@ -284,49 +284,36 @@ gr_status gr_coverage(double *out, const gr_tensor *samples, const gr_tensor *tr
 	return gr_coverage_of(out, samples, truth, level);
 }
 
-/* Directions drawn at a time: their projections are what takes memory. */
-#define DIRECTIONS 256
-
-/* Mean over directions first.. of W_2^2 between the projections, times their number. */
-static gr_tensor *slices(gr_tensor *a, gr_tensor *b, int64_t first, int64_t count, gr_key key)
+gr_tensor *gr_sorted_projections(const gr_tensor *samples, int64_t projections, gr_key key)
 {
-	int64_t D = gr_tensor_dim(a, 1);
-	gr_tensor *u = gr_random_normal(gr_key_fold(key, (uint64_t)first), GR_F64, GR_DIMS(D, count));
-	u = gr_div(u, gr_norm(u, GR_AXES(0), true));
-	gr_tensor *p = gr_sort(gr_contiguous(gr_transpose(gr_matmul(a, u), 0, 1)), 1, false, NULL);
-	gr_tensor *q = gr_sort(gr_contiguous(gr_transpose(gr_matmul(b, u), 0, 1)), 1, false, NULL);
-	return gr_mul_s(gr_mean(gr_square(gr_sub(p, q)), GR_ALL_AXES, false), (double)count);
+	if (check_rows("sliced Wasserstein", samples, 0))
+		return NULL;
+	if (projections < 1) {
+		gr_error_set(GR_EARG, "sliced Wasserstein: %lld projections", (long long)projections);
+		return NULL;
+	}
+	bool recording = gr_set_recording(false);
+	gr_tensor *x = rows_of(samples);
+	gr_tensor *u = gr_random_normal(key, GR_F64, GR_DIMS(projections, gr_tensor_dim(x, 1)));
+	u = gr_div(u, gr_norm(u, GR_AXES(1), true));
+	gr_tensor *sorted = gr_sort(gr_matmul(u, gr_transpose(x, 0, 1)), 1, false, NULL);
+	gr_set_recording(recording);
+	return sorted;
 }
 
 gr_status gr_sliced_wasserstein(double *out, const gr_tensor *a, const gr_tensor *b,
 	int64_t projections, gr_key key)
 {
-	gr_status status = check_rows("sliced Wasserstein", a, 0);
-	status = status ? status : check_rows("sliced Wasserstein", b, 0);
-	if (status)
-		return status;
-	if (!gr_is_same_shape(a, b) || projections < 1)
+	if (a && b && !gr_is_same_shape(a, b))
 		return gr_error_set(GR_ESHAPE,
-			"sliced Wasserstein: %lld and %lld rows of %lld and %lld numbers, %lld projections; "
-			"expected as many of each",
+			"sliced Wasserstein: %lld and %lld rows of %lld and %lld numbers, expected as many",
 			(long long)gr_tensor_dim(a, 0), (long long)gr_tensor_dim(b, 0),
-			(long long)gr_tensor_size(a), (long long)gr_tensor_size(b), (long long)projections);
+			(long long)gr_tensor_size(a), (long long)gr_tensor_size(b));
 	bool recording = gr_set_recording(false);
 	gr_scope_begin();
-	gr_tensor *x = rows_of(a);
-	gr_tensor *y = rows_of(b);
-	double sum = 0.0;
-	for (int64_t first = 0; first < projections && !gr_failed(); first += DIRECTIONS) {
-		int64_t left = projections - first;
-		gr_scope_begin();
-		gr_tensor *part = slices(x, y, first, left < DIRECTIONS ? left : DIRECTIONS, key);
-		sum += part ? gr_item(part) : 0.0;
-		gr_scope_end();
-	}
-	*out = sqrt(sum / (double)projections);
-	status = gr_scope_end();
-	gr_set_recording(recording);
-	return status;
+	gr_tensor *p = gr_sorted_projections(a, projections, key);
+	gr_tensor *q = p ? gr_sorted_projections(b, projections, key) : NULL;
+	return finish(out, gr_sqrt(gr_mean(gr_square(gr_sub(p, q)), GR_ALL_AXES, false)), recording);
 }
 
 static gr_tensor *covariance(gr_tensor *rows)

@@ -65,6 +65,9 @@ GR_API GR_MUST_USE gr_status gr_coverage_of(double *out, const gr_tensor *sample
  */
 GR_API GR_MUST_USE gr_status gr_sliced_wasserstein(double *out, const gr_tensor *a,
 	const gr_tensor *b, int64_t projections, gr_key key);
+/* What it compares, f64 [projections,n] in the caller's scope: <u, sample> along each direction,
+ * sorted. The distance is the root mean square difference of two of them. */
+GR_API gr_tensor *gr_sorted_projections(const gr_tensor *samples, int64_t projections, gr_key key);
 
 /* Frechet distance |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2)) of features [n,D] and [n',D], n >= 2,
  * covariances over n - 1. Compare at equal n alone: with n < D it is biased upwards. */
