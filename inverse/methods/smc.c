@@ -148,7 +148,7 @@ const gr_method gr__method_smc = {
 	.doc = "twisted sequential Monte Carlo, exact for many particles; moments=1 (or 0)",
 	.source = "Wu et al. 2023, Algorithm 1",
 	.params = params,
-	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR | GR_METHOD_JACOBIAN,
+	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR | GR_METHOD_JACOBIAN | GR_METHOD_WEIGHTED,
 	.open = smc_open,
 	.step = smc_step,
 	.result = smc_result,

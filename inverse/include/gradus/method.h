@@ -34,6 +34,8 @@ enum {
 	GR_METHOD_MEASURED = 1, /* uses A, y and sigma itself */
 	GR_METHOD_LINEAR = 2,   /* and A must be linear, on the prior's own states */
 	GR_METHOD_JACOBIAN = 4, /* products with the derivative of the estimate */
+	GR_METHOD_WEIGHTED = 8, /* particles of a unit stand for its posterior together, the better the
+	                         * more there are */
 };
 
 /* One step on its way. Tensors belong to its scope. */
