@@ -3,6 +3,8 @@
 #define GRADUS_CLI_COMMANDS_H
 
 int gr_cmd_bench(int argc, char **argv);
+int gr_cmd_case(int argc, char **argv);
+int gr_cmd_certify(int argc, char **argv);
 int gr_cmd_convert(int argc, char **argv);
 int gr_cmd_demo(int argc, char **argv);
 int gr_cmd_evaluate(int argc, char **argv);

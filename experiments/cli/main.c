@@ -21,6 +21,8 @@ static const struct {
 	{"sweep", gr_cmd_sweep, "search settings on validation images"},
 	{"merge", gr_cmd_merge, "put the shards of a table together"},
 	{"sample", gr_cmd_sample, "draw images from a prior"},
+	{"certify", gr_cmd_certify, "score solvers against posteriors known exactly"},
+	{"case", gr_cmd_case, "such a posterior as files, and samples of it scored"},
 	{"train", gr_cmd_train, "train a network on images"},
 	{"evaluate", gr_cmd_evaluate, "measure a trained network on images it has not seen"},
 	{"prior", gr_cmd_prior, "list the trained networks, show one"},
