@@ -119,9 +119,12 @@ static gr_status smc_step(gr_solver *s, gr_method_step *k)
 	gr_tensor *x = gr_solver_ancestral(s, k, k->x0_hat);
 	gr_tensor *change = NULL;
 	if (k->j > 0) {
-		double v = gr_schedule_posterior_variance(gr_solver_schedule(s), k->j);
-		gr_tensor *z = gr_solver_noise(s, "step", (uint64_t)k->t);
-		change = gr_axpby(inner(g, g), -0.5 * v, inner(g, z), -sqrt(v));
+		const gr_schedule *schedule = gr_solver_schedule(s);
+		double v = gr_schedule_posterior_variance(schedule, k->j);
+		gr_tensor *mu = gr_axpby(k->x0_hat, gr_schedule_posterior_c1(schedule, k->j), k->x_t,
+			gr_schedule_posterior_c2(schedule, k->j));
+		/* sqrt(v) z is what the step added to mu */
+		change = gr_axpby(inner(g, g), -0.5 * v, inner(g, gr_sub(x, mu)), -1.0);
 		x = gr_axpby(x, 1.0, g, v);
 	} else {
 		change = likelihood(s, x);
