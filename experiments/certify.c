@@ -218,7 +218,7 @@ static gr_certificate *add_row(gr_certified *c, const work *w, const char *solve
 	return row;
 }
 
-/* More particles than draws for methods that are the better for it. */
+/* More particles than draws for methods that are the better for it, where modes are weighed. */
 static gr_status set_particles(work *w, const char *solver)
 {
 	char method[512];
@@ -228,7 +228,8 @@ static gr_status set_particles(work *w, const char *solver)
 	gr_status status = gr__restore_method(method, sizeof method, &guided, &config);
 	if (status == GR_OK)
 		status = gr_method_needs(&needs, method);
-	int64_t times = (needs & GR_METHOD_WEIGHTED) == 0 ? 1 : w->c->opts.quick ? 2 : 4;
+	bool many = (needs & GR_METHOD_WEIGHTED) != 0 && gr_law_components(w->problem->law) > 1;
+	int64_t times = !many ? 1 : w->c->opts.quick ? 2 : 4;
 	w->particles = w->draws * times;
 	return status;
 }

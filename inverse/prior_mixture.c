@@ -87,12 +87,26 @@ static gr_tensor *eps_full(const mixture *m, const level *v, gr_tensor *x, doubl
 
 /* --- the functions of a law --- */
 
+/* A Gaussian: one component has all of the responsibility. */
+static gr_tensor *eps_single(const gr_law *law, const level *v, gr_tensor *x, double A)
+{
+	const mixture *m = law->self;
+	gr_tensor *scaled = gr_mul_s(v->P, sqrt(1.0 - A));
+	if (!m->basis)
+		return gr_mul(gr_sub(x, gr_mul_s(law->means, sqrt(A))), scaled);
+	gr_tensor *U = gr_squeeze(m->basis, 0);
+	gr_tensor *e = gr_sub(gr_matmul(x, U), gr_mul_s(gr_squeeze(m->rotated, 0), sqrt(A)));
+	return gr_matmul(gr_mul(e, scaled), gr_transpose(U, 0, 1));
+}
+
 static gr_tensor *mixture_eps(const gr_law *law, gr_tensor *x, double A)
 {
 	const mixture *m = law->self;
 	level v;
 	if (at_level(&v, law, A))
 		return NULL;
+	if (law->K == 1)
+		return eps_single(law, &v, x, A);
 	return m->basis ? eps_full(m, &v, x, A) : eps_diagonal(law, &v, x, A);
 }
 
