@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gradus/equireg.h"
+#include "gradus/estimate.h"
 #include "gradus/repa.h"
 #include "gradus/repulsion.h"
 #include "gradus/sit.h"
@@ -257,4 +258,103 @@ Test(solver_terms, gradients_add_up)
 	cr_expect_lt(nn_distance(sum, whole), 1e-12);
 	close_four(&q);
 	flow_close(&f, p);
+}
+
+/* What a run takes is found without computing, for all kinds that have something to say. */
+static gr_status dry_run(void *payload)
+{
+	const gr_prior *p = payload;
+	const gr_term_problem problem = {.size = sizeof problem,
+		.prior = p,
+		.A = gr_operator_new("sr_mean:factor=2",
+			GR_OPTS(gr_operator_opts, .channels = 1, .height = 16, .width = 16)),
+		.y = gr_zeros(GR_F32, GR_DIMS(3, 1, 8, 8)),
+		.sigma = 0.1,
+		.particles = 3};
+	static const char *const texts[] = {"dps", "likelihood:gauss", "likelihood:poisson",
+		"equireg:rot90,freq=1", "equireg:ns_swap,freq=1,form=plus", "repulsion:1",
+		"repulsion:pixel:1,source=clean", "sds", "gluing", "gml", "tv"};
+	gr_term *terms[13] = {NULL};
+	gr_feature *teacher = toy_feature(NULL);
+	for (int i = 0; i < 11; i++)
+		terms[i] = gr_term_open(texts[i], &problem);
+	terms[11] = gr_repa_term(GR_OPTS(gr_repa_opts, .weight = 1.0, .teacher = teacher,
+		.A = problem.A, .y = problem.y, .particles = 3));
+	gr_tensor *x = gr_failed() ? NULL : toy_solve(p, "ddim", terms, 200, 3, 3, GR_F32);
+	for (int i = 0; i < 12; i++)
+		gr_term_free(terms[i]);
+	gr_feature_release(teacher);
+	gr_operator_free((gr_operator *)(uintptr_t)problem.A);
+	return x ? GR_OK : gr_error_code();
+}
+
+Test(solver_terms, a_dry_run_goes_through)
+{
+	flow f;
+	gr_prior *p = flow_prior(&f, GR_F32);
+	gr_cost cost = {0};
+	gr_status status = gr_estimate(&cost, dry_run, p);
+	cr_expect_eq(status, GR_OK, "%s", gr_error_message());
+	cr_expect_gt(cost.flops, 0.0);
+	gr_error_clear();
+	status = dry_run(p);
+	cr_expect_eq(status, GR_OK, "%s", gr_error_message());
+	flow_close(&f, p);
+}
+
+/* --- memory fails at the n-th block, for every n --- */
+
+static const char *const swept[] = {"dps", "likelihood:poisson,level=20", "equireg:rot90,freq=1",
+	"equireg:hflip,freq=1,form=plus", "repulsion:1", "sds", "gluing", "gml", "tv", "repa"};
+
+/* Term i is opened, evaluated and differentiated. */
+static gr_status attempt(const gr_prior *p, const gr_operator *A, gr_tensor *y, gr_tensor *x, int i)
+{
+	const gr_term_problem problem =
+		{.size = sizeof problem, .prior = p, .A = A, .y = y, .sigma = 0.1, .particles = 3};
+	gr_scope_begin();
+	gr_feature *teacher = strcmp(swept[i], "repa") == 0 ? toy_feature(NULL) : NULL;
+	gr_term *term = !teacher && strcmp(swept[i], "repa") != 0
+		? gr_term_open(swept[i], &problem)
+		: gr_repa_term(GR_OPTS(gr_repa_opts, .weight = 1.0, .teacher = teacher, .A = A, .y = y,
+			  .particles = 3));
+	gr_tensor *grad = NULL;
+	if (term)
+		toy_value(term, p, GR_HOOK_PREDICT, x, 3, &grad);
+	gr_term_free(term);
+	gr_feature_release(teacher);
+	return gr_scope_end();
+}
+
+Test(solver_terms, refused_memory_is_an_error_and_leaks_nothing)
+{
+	gr_prior *p = toy_latent_prior();
+	gr_operator *A = gr_operator_new("sr_mean:factor=2",
+		GR_OPTS(gr_operator_opts, .channels = 1, .height = 8, .width = 8));
+	gr_tensor *y = gr_mul_s(nn_normal(50, GR_F64, GR_DIMS(3, 1, 4, 4)), 0.1);
+	gr_tensor *x = nn_normal(51, GR_F64, GR_DIMS(3, 2, 4, 4));
+	gr_set_threads(1);
+	for (int i = 0; i < (int)(sizeof swept / sizeof *swept); i++) {
+		uint64_t refused = 0;
+		gr_status status = attempt(p, A, y, x, i);
+		cr_assert_eq(status, GR_OK, "%s: %s", swept[i], gr_error_message());
+		const gr_memory before = gr_memory_stats();
+		for (int through = 0; through < 3; refused++) {
+			gr_memory_fail_at(refused + 1);
+			status = attempt(p, A, y, x, i);
+			gr_memory_fail_at(0);
+			const gr_memory after = gr_memory_stats();
+			cr_assert(status == GR_OK || status == GR_EMEM, "%s: block %d: %s", swept[i],
+				(int)refused, gr_error_message());
+			gr_error_clear();
+			cr_assert_eq(after.tensors_live, before.tensors_live, "%s: block %d", swept[i],
+				(int)refused);
+			cr_assert_eq(after.bytes_in_use, before.bytes_in_use, "%s: block %d", swept[i],
+				(int)refused);
+			through = status == GR_OK ? through + 1 : 0;
+		}
+		cr_expect_gt(refused, 10, "%s", swept[i]);
+	}
+	gr_operator_free(A);
+	gr_prior_free(p);
 }
