@@ -7,9 +7,9 @@
 #include "gradus/noise.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "gradus/ops.h"
+#include "gradus/random.h"
 #include "noise_priv.h"
 
 /* --- keys --- */
@@ -44,28 +44,7 @@ gr_key gr_sample_key(gr_key measurement, int64_t particle)
 gr_tensor *gr__noise_normal(int64_t n, const gr_key *keys, gr_dtype dtype, int ndim,
 	const int64_t *dims)
 {
-	int64_t batch[GR_MAX_DIMS] = {n};
-	if (ndim >= GR_MAX_DIMS) {
-		gr_error_set(GR_ESHAPE, "noise: %d dims", ndim);
-		return NULL;
-	}
-	for (int i = 0; i < ndim; i++)
-		batch[i + 1] = dims[i];
-	gr_tensor *out = gr_empty(dtype, ndim + 1, batch);
-	for (int64_t i = 0; out && i < n; i++) {
-		gr_scope_begin();
-		gr_tensor *one = gr_random_normal(keys[i], dtype, ndim, dims);
-		if (one) {
-			size_t bytes = (size_t)gr_tensor_size(one) * gr_dtype_bytes(dtype);
-			if (bytes > 0 && !gr_estimating())
-				memcpy((char *)gr_tensor_data(out) + (size_t)i * bytes, gr_tensor_data_const(one),
-					bytes);
-		}
-		gr_scope_end();
-		if (!one)
-			return NULL;
-	}
-	return out;
+	return gr_random_normal_each(n, keys, dtype, ndim, dims);
 }
 
 static gr_tensor *normal_like(const gr_tensor *y, int64_t n, const gr_key *keys)

@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "gradus/tensor.h"
+#include "gradus/random.h"
 #include "par.h"
 #include "philox_priv.h"
 #include "tensor_int.h"
@@ -101,6 +101,51 @@ gr_tensor *gr_random_normal(gr_key key, gr_dtype dtype, int ndim, const int64_t 
 {
 	fill_ctx f = {.key = key, .normal = true};
 	return fill_new("random_normal", dtype, ndim, dims, &f);
+}
+
+typedef struct each_ctx {
+	gr_tensor *t;
+	const gr_key *keys;
+	int64_t size; /* of a sample */
+} each_ctx;
+
+/* Samples begin..end-1. */
+static void fill_each(int64_t begin, int64_t end, void *ctx)
+{
+	const each_ctx *f = ctx;
+	for (int64_t i = begin; i < end; i++) {
+		for (int64_t j = 0; j < f->size; j += 2) {
+			double pair[2];
+			normal_pair(pair, f->keys[i], (uint64_t)j / 2);
+			store(f->t, i * f->size + j, pair[0]);
+			if (j + 1 < f->size)
+				store(f->t, i * f->size + j + 1, pair[1]);
+		}
+	}
+}
+
+gr_tensor *gr_random_normal_each(int64_t n, const gr_key *keys, gr_dtype dtype, int ndim,
+	const int64_t *dims)
+{
+	int64_t batch[GR_MAX_DIMS] = {n};
+	if (dtype != GR_F32 && dtype != GR_F64) {
+		gr__fail(GR_EDTYPE, "random_normal_each", "%s asked for, only f32 and f64 are drawn",
+			gr_dtype_name(dtype));
+		return NULL;
+	}
+	if (ndim < 0 || ndim >= GR_MAX_DIMS) {
+		gr__fail(GR_ESHAPE, "random_normal_each", "%d dims of a sample, at most %d", ndim,
+			GR_MAX_DIMS - 1);
+		return NULL;
+	}
+	for (int i = 0; i < ndim; i++)
+		batch[i + 1] = dims[i];
+	each_ctx f = {.t = gr_empty(dtype, ndim + 1, batch), .keys = keys};
+	if (f.t == NULL || f.t->size == 0)
+		return f.t;
+	f.size = f.t->size / n;
+	gr__par_range(n, f.size < GRAIN ? GRAIN / f.size : 1, fill_each, &f);
+	return f.t;
 }
 
 gr_tensor *gr_random_uniform(gr_key key, gr_dtype dtype, int ndim, const int64_t *dims, double low,

@@ -1,8 +1,9 @@
 /* Distributions: moments, element i a function of key and i alone, permutations. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
-#include "gradus/tensor.h"
+#include "gradus/random.h"
 
 #define N 100000
 
@@ -33,6 +34,35 @@ Test(dist, elements_depend_on_key_and_index_alone)
 		cr_assert_eq(a, ((const double *)gr_tensor_data_const(large))[i]);
 		cr_assert_eq(a, gr_key_normal(key, (uint64_t)i));
 	}
+}
+
+/* Each sample as it would be drawn alone; odd sizes, both types, many samples and none. */
+Test(dist, samples_with_keys_of_their_own)
+{
+	static const int64_t sizes[][2] = {{1, 1}, {3, 5}, {2, 4}, {70, 90}};
+	gr_key keys[300];
+	for (uint64_t i = 0; i < 300; i++)
+		keys[i] = gr_key_seed(i + 1);
+	for (int s = 0; s < 4; s++)
+		for (gr_dtype dtype = GR_F32; dtype <= GR_F64; dtype++) {
+			int64_t n = s == 3 ? 3 : 300;
+			int64_t size = sizes[s][0] * sizes[s][1];
+			gr_tensor *all = gr_random_normal_each(n, keys, dtype, 2, sizes[s]);
+			cr_assert_eq(gr_tensor_ndim(all), 3);
+			for (int64_t i = 0; i < n; i++) {
+				gr_tensor *one = gr_random_normal(keys[i], dtype, 2, sizes[s]);
+				size_t bytes = (size_t)size * gr_dtype_bytes(dtype);
+				const char *at = gr_tensor_data_const(all);
+				cr_assert_eq(memcmp(at + (size_t)i * bytes, gr_tensor_data_const(one), bytes), 0);
+			}
+		}
+	cr_expect_eq(gr_tensor_size(gr_random_normal_each(0, keys, GR_F32, 2, sizes[1])), 0);
+	cr_expect_null(gr_random_normal_each(2, keys, GR_I64, 2, sizes[1]));
+	cr_expect_eq(gr_error_code(), GR_EDTYPE);
+	gr_error_clear();
+	cr_expect_null(gr_random_normal_each(2, keys, GR_F32, GR_MAX_DIMS, sizes[0]));
+	cr_expect_eq(gr_error_code(), GR_ESHAPE);
+	gr_error_clear();
 }
 
 Test(dist, uniform_stays_in_range)
