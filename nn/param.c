@@ -21,25 +21,33 @@ static gr_status watch_value(gr_param *p)
 	return status;
 }
 
-/* Is there an infinity or NaN among values of f16? Infinities are what overflow leaves. */
+/* Is there an infinity or NaN in a contiguous f16, bf16 or f32? Infinities are what overflow leaves. */
 static bool has_special(const gr_tensor *t)
 {
-	const uint16_t *bits = gr_tensor_data_const(t);
-	uint16_t found = 0;
-	for (int64_t i = 0; i < gr_tensor_size(t); i++)
-		found |= (bits[i] & 0x7C00u) == 0x7C00u;
-	return found != 0;
+	const int64_t size = gr_tensor_size(t);
+	const unsigned exponent = gr_tensor_dtype(t) == GR_F16 ? 0x7C00u : 0x7F80u;
+	const float *single = gr_tensor_data_const(t);
+	const uint16_t *half = gr_tensor_data_const(t);
+	bool found = false;
+	if (gr_tensor_dtype(t) == GR_F32)
+		for (int64_t i = 0; i < size; i++)
+			found |= !isfinite(single[i]);
+	else
+		for (int64_t i = 0; i < size; i++)
+			found |= (half[i] & exponent) == exponent;
+	return found;
 }
 
 gr_status gr__param_check_range(const char *name, const gr_tensor *from, const gr_tensor *rounded)
 {
 	const gr_dtype to = gr_tensor_dtype(rounded);
 	const int64_t size = gr_tensor_size(rounded);
-	if (size == 0 || to == GR_F64 || gr_estimating() || (to == GR_F16 && !has_special(rounded)))
+	if (size == 0 || to == GR_F64 || gr_estimating() || !has_special(rounded))
 		return GR_OK;
-	double *before = gr_alloc(2 * (size_t)size * sizeof *before), *after = before + size;
+	double *before = gr_alloc(2 * (size_t)size * sizeof *before);
 	if (before == NULL)
 		return GR_EMEM;
+	double *after = before + size;
 	gr_status status = gr_tensor_to_f64(from, before);
 	if (status == GR_OK)
 		status = gr_tensor_to_f64(rounded, after);

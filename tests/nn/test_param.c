@@ -1,6 +1,7 @@
 /* Values of parameters: when they exist, when they are tracked. */
 #include <criterion/criterion.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "gradus/io.h"
@@ -153,8 +154,17 @@ Test(param, narrow_storage_refuses)
 	cr_assert_not_null(strstr(gr_error_message(), "'l.weight'"));
 	gr_error_clear();
 	cr_assert_eq(gr_item(gr_max(gr_module_find(root, "l.weight"), GR_ALL_AXES, false)), 1e5);
+	/* What is beyond any float is nobody's mistake; a finite value that bf16 makes infinite is. */
+	large = gr_full(GR_F32, GR_DIMS(2, 2), INFINITY);
+	cr_assert_eq(gr_param_update(gr_module_find(root, "l.weight"), large), GR_OK);
 	cr_assert_eq(gr_module_set_storage(root, GR_BF16), GR_OK);
 	cr_assert_eq(gr_module_set_trainable(root, true), GR_ESTATE);
+	gr_error_clear();
+	gr_archive *a = gr_archive_new();
+	cr_assert_eq(gr_archive_add(a, "l.weight", gr_full(GR_F32, GR_DIMS(2, 2), 3.4e38)), GR_OK);
+	cr_assert_eq(gr_archive_add(a, "l.bias", gr_zeros(GR_F32, GR_DIMS(2))), GR_OK);
+	cr_assert_eq(gr_module_load(root, a, NULL), GR_ENUMERIC);
+	gr_archive_free(a);
 	gr_error_clear();
 	gr_module_free(root);
 }
