@@ -8,7 +8,7 @@ static const gr_named_solver table[] = {
 		"Chung et al. 2023, Algorithm 1"},
 	{"psld", "ddim", "gluing:0.1",
 		"posterior sampling of latents: ddim with the DPS and gluing terms",
-		"Rout et al. 2023, Algorithm 2"},
+		"Rout et al. 2023, released code"},
 	{"gml_dps", "ddim", "gml:0.1", "latent DPS whose latents are their images' codes",
 		"Rout et al. 2023, GML-DPS"},
 };

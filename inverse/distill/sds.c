@@ -124,7 +124,7 @@ const gr_term_kind gr__term_kind_sds = {
 		"score distillation of the clean estimate; sds:WEIGHT, "
 		"w=linear|sqrt|square|log|clip|cube|const, from=0, to=0 (base steps as parts of all; 0 and "
 		"0: those of the solver)",
-	.source = "Poole et al. 2022; Mardani et al. 2023, eq. 7",
+	.source = "Poole et al. 2022; weights of RED-diff's released code",
 	.weight = 0.25,
 	.open = sds_open,
 };

@@ -1,7 +1,7 @@
 /*
  * Latents that are their image's code: PSLD's gluing and GML (see gradus/regularisers.h). Rout,
- * Raoof, Daras, Caramanis, Dimakis and Shakkottai 2023, arXiv 2307.00619, Algorithm 2, by the norm and
- * without the noise that the released code adds to its predictions.
+ * Raoof, Daras, Caramanis, Dimakis and Shakkottai 2023, arXiv 2307.00619, as the released code has it,
+ * without the noise that it adds to its predictions.
  */
 #include "gradus/ops.h"
 #include "gradus/regularisers.h"
@@ -117,7 +117,7 @@ const gr_term_kind gr__term_kind_gluing = {
 	.name = "gluing",
 	.doc = "a latent's image, its measured part replaced, encodes to the latent; gluing:GAMMA, "
 		   "transpose=adjoint|paper",
-	.source = "Rout et al. 2023, Algorithm 2",
+	.source = "Rout et al. 2023, released code",
 	.weight = 0.1,
 	.open = gluing_open,
 };

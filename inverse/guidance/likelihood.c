@@ -92,7 +92,7 @@ const gr_term_kind gr__term_kind_likelihood = {
 	.doc =
 		"how y follows from the image; likelihood:FORM:WEIGHT, FORM norm, square, or minus the log "
 		"density of gauss, laplace, poisson; level=SIGMA (poisson: counts of a white pixel)",
-	.source = "Chung et al. 2023, eq. 16 and 19",
+	.source = "Chung et al. 2023, eq. 16; gradus/noise.h",
 	.weight = 1.0,
 	.open = likelihood_open,
 };
