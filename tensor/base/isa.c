@@ -5,8 +5,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if !defined(GR_ISA_ONLY_BASELINE)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
-static const char *const names[] = {"baseline", "avx2", "avx512"};
+static const char *const names[] = {"baseline", "avx2", "avx512", "amx"};
+
+#if !defined(GR_ISA_ONLY_BASELINE)
+/* Tiles of bfloat16, and leave to use them: the system keeps their state for those who ask. */
+static bool has_tiles(void)
+{
+#if defined(__linux__)
+	enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+	enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
+	unsigned a;
+	unsigned b;
+	unsigned c;
+	unsigned d;
+	if (!__builtin_cpu_supports("avx512bf16") || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		return false;
+	if ((d & AMX_BF16) == 0 || (d & AMX_TILE) == 0)
+		return false;
+	return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+	return false;
+#endif
+}
+#endif
 
 static gr_isa best_isa(void)
 {
@@ -16,7 +45,7 @@ static gr_isa best_isa(void)
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
 		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-		return GR_ISA_AVX512;
+		return has_tiles() ? GR_ISA_AMX : GR_ISA_AVX512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 		return GR_ISA_AVX2;
 	return GR_ISA_BASELINE;
@@ -30,7 +59,7 @@ static gr_isa choose_isa(void)
 	const char *text = getenv("GRADUS_ISA");
 	if (text == NULL)
 		return best;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		if (strcmp(text, names[i]) == 0)
 			return (gr_isa)i < best ? (gr_isa)i : best;
 	}

@@ -20,8 +20,6 @@
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "blocks.h"
 #include "isa.h"
@@ -38,25 +36,9 @@
 /* Parts of a batch that weight gradients are summed in. */
 #define MAX_PARTS 8
 
-#define ARCH_REQ_XCOMP_PERM 0x1023
-#define XFEATURE_XTILEDATA 18
-
 bool gr__amx_usable(void)
 {
-	static int known; /* 0 not asked, 1 yes, 2 no; a race writes the same value twice */
-	int k = __atomic_load_n(&known, __ATOMIC_RELAXED);
-	if (k == 0) {
-		bool has = gr__isa() == GR_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
-		if (has) {
-			unsigned a = 7, b, c = 0, d;
-			__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-			has = (d >> 22 & 1u) != 0 && (d >> 24 & 1u) != 0; /* AMX-BF16, AMX-TILE */
-		}
-		has = has && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-		k = has ? 1 : 2;
-		__atomic_store_n(&known, k, __ATOMIC_RELAXED);
-	}
-	return k == 1;
+	return gr__isa() == GR_ISA_AMX;
 }
 
 static void configure_tiles(void)

@@ -36,6 +36,7 @@ const FN(gr_gemm_kern) * FN(gr__gemm_kern)(void)
 {
 #if !defined(GR_ISA_ONLY_BASELINE)
 	switch (gr__isa()) {
+	case GR_ISA_AMX:
 	case GR_ISA_AVX512: return &GEMM_TABLE(avx512);
 	case GR_ISA_AVX2: return &GEMM_TABLE(avx2);
 	case GR_ISA_BASELINE: break;

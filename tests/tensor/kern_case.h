@@ -28,6 +28,11 @@
 		setenv("GRADUS_ISA", "avx512", 1); \
 		suite##_##name(); \
 	} \
+	Test(suite, name##_amx) \
+	{ \
+		setenv("GRADUS_ISA", "amx", 1); \
+		suite##_##name(); \
+	} \
 	static void suite##_##name(void)
 
 typedef enum kc_layout {

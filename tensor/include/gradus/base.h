@@ -89,7 +89,7 @@ GR_API void gr_at(const char *file, int line);
 /* Library version "major.minor.patch"; static storage. */
 GR_API const char *gr_version(void);
 
-/* Kernels in use: "baseline", "avx2" or "avx512". GRADUS_ISA forces one at start-up. */
+/* Kernels in use: "baseline", "avx2", "avx512" or "amx". GRADUS_ISA forces one at start-up. */
 GR_API const char *gr_isa_name(void);
 /*
  * How f32 convolutions multiply. F32 (default): 3x3 by Winograd's F(4x4, 3x3) where that is faster,
