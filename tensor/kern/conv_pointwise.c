@@ -1,11 +1,13 @@
 /*
  * Convolutions 1x1 that move nothing are matrix products over pixels: y = W x + bias, gw = gy x'.
  * They run as such for few samples; for many conv_forward.c packs the weights once. Both sum over
- * the channels in blocks of GR_GEMM_KC, so a sample's bits are the same.
+ * the channels in blocks of GR_GEMM_KC, so a sample's bits are the same; with channels enough for
+ * gemm_split.h, which sums otherwise, all samples run here.
  */
 #include "blocks.h"
 #include "conv_priv.h"
 #include "gemm.h"
+#include "gemm_split.h"
 #include "par.h"
 
 #define FEW_SAMPLES 4
@@ -16,7 +18,8 @@ bool gr__conv_is_pointwise(const gr_conv_low *l)
 {
 	return l->nr == 1 && l->ns == 1 && l->sh == 1 && l->sw == 1 && l->r0 == 0 && l->s0 == 0 &&
 		l->hi == l->ho && l->wi == l->wo && l->y_col == 1 && l->y_row == l->wo &&
-		l->y_plane == l->ho * l->wo && l->groups == 1 && l->n <= FEW_SAMPLES;
+		l->y_plane == l->ho * l->wo && l->groups == 1 &&
+		(l->n <= FEW_SAMPLES || gr__gemm_split_wanted(l->ci));
 }
 
 bool gr__conv_is_pointwise_product(const gr_conv_geom *g)

@@ -6,6 +6,7 @@
 #include "gemm.h"
 
 #include "blocks.h"
+#include "gemm_split.h"
 #include "isa.h"
 #include "par.h"
 #include "pool.h"
@@ -47,12 +48,15 @@ typedef enum path {
 #define T float
 #define FN(name) name##_f32
 #define GEMM_TABLE(isa) gr__gemm_kern_f32_##isa
+#define SPLIT_WANTED(k) gr__gemm_split_wanted(k)
 #include "gemm_impl.h"
 #undef T
 #undef FN
 #undef GEMM_TABLE
+#undef SPLIT_WANTED
 
 #define T double
 #define FN(name) name##_f64
 #define GEMM_TABLE(isa) gr__gemm_kern_f64_##isa
+#define SPLIT_WANTED(k) false
 #include "gemm_impl.h"

@@ -4,6 +4,8 @@
  * Promise: an element of C is built from row i of A and column j of B by one sequence of fused
  * multiply-adds over k inside a block of GR_GEMM_KC, and the blocks are added in order. So its
  * bits depend on k and the ISA alone, never on m, n, batch, tile position or thread count.
+ * Longer sums in f32 are built otherwise where the CPU has tiles, with the same promise on bits:
+ * gemm_split.h.
  *
  * The lower half is the contract between this driver, the convolutions and the per-ISA files
  * gemm_base.c, gemm_avx2.c, gemm_avx512.c: a small table of kernels, chosen once per call.

@@ -286,6 +286,33 @@ static void FN(clear)(const FN(product) * p)
 			p->c[i * p->crs + j * p->ccs] = 0;
 }
 
+/* Whether gemm_split.c has computed this product, or the batch of which it is the first. */
+static bool FN(
+	split)(const FN(product) * p, int64_t batch, const int64_t strides[3], gr_status *status)
+{
+	if (!SPLIT_WANTED(p->k))
+		return false;
+	const gr_gemm_split s = {.batch = batch,
+		.m = p->m,
+		.n = p->n,
+		.k = p->k,
+		.a = (const void *)p->a,
+		.a_bs = strides[0],
+		.ars = p->ars,
+		.acs = p->acs,
+		.b = (const void *)p->b,
+		.b_bs = strides[1],
+		.brs = p->brs,
+		.bcs = p->bcs,
+		.c = (void *)p->c,
+		.c_bs = strides[2],
+		.crs = p->crs,
+		.ccs = p->ccs,
+		.add = p->add};
+	*status = gr__gemm_split(&s);
+	return true;
+}
+
 gr_status FN(gr__gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars, int64_t acs,
 	const T *b, int64_t brs, int64_t bcs, T *c, int64_t crs, int64_t ccs, bool accumulate)
 {
@@ -309,6 +336,9 @@ gr_status FN(gr__gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t ars,
 		FN(clear)(&p);
 		return GR_OK;
 	}
+	gr_status status;
+	if (FN(split)(&p, 1, (const int64_t[3]){0}, &status))
+		return status;
 	FN(choose)(&p);
 	gr_slots slots;
 	if (p.path == THIN) {
@@ -365,7 +395,7 @@ gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, con
 	if (a_bs == 0 && b_bs == n * bcs && c_bs == n * ccs)
 		return FN(gr__gemm)(m, batch * n, k, a, ars, acs, b, brs, bcs, c, crs, ccs, accumulate);
 	const int64_t work = m * n * (k > 0 ? k : 1);
-	if (k <= 0 || batch == 1 || work > BATCH_WORK) {
+	if (k <= 0 || batch == 1 || (work > BATCH_WORK && !SPLIT_WANTED(k))) {
 		gr_status status = GR_OK;
 		for (int64_t i = 0; i < batch && status == GR_OK; i++)
 			status = FN(gr__gemm)(m, n, k, a + i * a_bs, ars, acs, b + i * b_bs, brs, bcs,
@@ -386,6 +416,9 @@ gr_status FN(gr__gemm_batch)(int64_t batch, int64_t m, int64_t n, int64_t k, con
 		.crs = crs,
 		.ccs = ccs,
 		.add = accumulate};
+	gr_status status;
+	if (FN(split)(&g.p, batch, (const int64_t[3]){a_bs, b_bs, c_bs}, &status))
+		return status;
 	FN(choose)(&g.p);
 	g.p.serial = true;
 	if (g.p.swapped) {

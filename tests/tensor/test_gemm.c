@@ -37,6 +37,7 @@ Test(gemm, an_element_depends_on_its_row_and_column_alone)
 		check_invariance_f32(45, 75, 31, transposed);
 		check_invariance_f32(131, 97, 401, transposed);
 		check_invariance_f32(40, 450, 200, transposed);
+		check_invariance_f32(50, 70, 900, transposed);
 		check_invariance_f64(45, 75, 31, transposed);
 		check_invariance_f64(131, 97, 401, transposed);
 	}
@@ -46,6 +47,8 @@ Test(gemm, threads_and_batch)
 {
 	check_threads_f32(1, 300, 500, 400);
 	check_threads_f32(9, 40, 50, 60);
+	check_threads_f32(9, 40, 50, 400);
+	check_threads_f32(1, 600, 310, 800);
 	check_threads_f32(30, 7, 16, 16);
 	check_threads_f32(2, 330, 330, 330);
 	check_threads_f64(1, 300, 250, 400);
@@ -63,16 +66,15 @@ Test(gemm, broadcast_operands)
 	cr_assert(memcmp(c, want, sizeof(c)) == 0);
 }
 
-Test(gemm, out_of_memory_is_reported)
+static void run_out_of_memory(int64_t n)
 {
-	enum { N = 160 };
-	float *a = calloc(N * N, sizeof(float));
-	float *c = calloc(2 * N * N, sizeof(float));
+	float *a = calloc((size_t)(n * n), sizeof(float));
+	float *c = calloc((size_t)(2 * n * n), sizeof(float));
 	gr_memory_trim();
 	bool done = false;
-	for (uint64_t n = 1; n < 20 && !done; n++) {
-		gr_memory_fail_at(n);
-		const gr_status status = gr__gemm_f32(N, N, N, a, N, 1, a, N, 1, c, 2 * N, 2, false);
+	for (uint64_t nth = 1; nth < 20 && !done; nth++) {
+		gr_memory_fail_at(nth);
+		const gr_status status = gr__gemm_f32(n, n, n, a, n, 1, a, n, 1, c, 2 * n, 2, false);
 		done = status == GR_OK;
 		cr_assert(done || status == GR_EMEM);
 		gr_memory_fail_at(0);
@@ -81,4 +83,10 @@ Test(gemm, out_of_memory_is_reported)
 	cr_assert(done);
 	free(a);
 	free(c);
+}
+
+Test(gemm, out_of_memory_is_reported)
+{
+	run_out_of_memory(160);
+	run_out_of_memory(330);
 }

@@ -92,9 +92,10 @@ GR_API const char *gr_version(void);
 /* Kernels in use: "baseline", "avx2", "avx512" or "amx". GRADUS_ISA forces one at start-up. */
 GR_API const char *gr_isa_name(void);
 /*
- * How f32 convolutions multiply. F32 (default): 3x3 by Winograd's F(4x4, 3x3) where that is faster,
- * with two to five times the rounding error of summing directly. BF16: operands rounded to
- * bfloat16, f32 sums, several times faster on CPUs with AMX; for training. DIRECT: no such
+ * How f32 is multiplied. F32 (default): convolutions 3x3 by Winograd's F(4x4, 3x3) where that is
+ * faster, with two to five times the rounding error of summing directly; long sums of products on
+ * AMX tiles, in parts, where there are such, no less exactly. BF16: operands of convolutions rounded
+ * to bfloat16, f32 sums, several times faster on CPUs with AMX; for training. DIRECT: no such
  * algorithm. f64 is always summed directly.
  */
 typedef enum gr_precision {
