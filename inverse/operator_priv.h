@@ -31,6 +31,8 @@ typedef struct gr_operator_option {
 	const char *choices; /* "first|second", numbered from 0 */
 } gr_operator_option;
 
+struct gr_spectrum;
+
 typedef struct gr_operator_row {
 	const char *name, *help;
 	const char *const *examples;       /* specs that the tests go through; ends with NULL */
@@ -43,6 +45,8 @@ typedef struct gr_operator_row {
 	gr_status (*build)(gr_operator *A, const gr_operator_opts *opts);
 	gr_tensor *(*apply)(const gr_operator *A, gr_tensor *x);
 	gr_tensor *(*adjoint)(const gr_operator *A, gr_tensor *y); /* NULL: from the derivative */
+	/* Its singular values, by a function of spectrum_priv.h; NULL: found if all are alike. */
+	gr_status (*spectrum)(const gr_operator *A, struct gr_spectrum *sp);
 } gr_operator_row;
 
 struct gr_operator {
@@ -78,6 +82,10 @@ gr_key gr__operator_draw_key(const gr_operator *A, int64_t i);
 
 /* A x = part 0 * x, its own adjoint. */
 gr_tensor *gr__inpaint_apply(const gr_operator *A, gr_tensor *x);
+
+/* Masks see what they keep: s = 1. Parts 0 and 1 are the matrices of a separable operator. */
+gr_status gr__inpaint_spectrum(const gr_operator *A, struct gr_spectrum *sp);
+gr_status gr__separable_spectrum(const gr_operator *A, struct gr_spectrum *sp);
 
 /* inverse/operators, one per kind. */
 extern const gr_operator_row gr__operator_user;

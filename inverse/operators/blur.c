@@ -125,6 +125,7 @@ const gr_operator_row gr__operator_blur_gauss = {
 	.build = build_blur,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = gr__separable_spectrum,
 };
 
 static const gr_operator_option strided_options[] = {
@@ -146,4 +147,5 @@ const gr_operator_row gr__operator_sr_blur = {
 	.build = build_strided,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = gr__separable_spectrum,
 };

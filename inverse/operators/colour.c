@@ -2,9 +2,10 @@
  * Colourisation: A x = the mean of the channels, [N,C,H,W] -> [N,1,H,W] (DDRM; not a luminance).
  * A A^T = I / C, so its pseudo-inverse is C A^T: the grey image.
  */
-#include "operator_priv.h"
+#include <math.h>
 
 #include "gradus/ops.h"
+#include "spectrum_priv.h"
 
 static gr_tensor *apply(const gr_operator *A, gr_tensor *x)
 {
@@ -25,6 +26,11 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 	return GR_OK;
 }
 
+static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	return gr__spectrum_set_flat(sp, 1.0 / sqrt((double)A->in[0]));
+}
+
 static const char *const examples[] = {"colour", NULL};
 
 const gr_operator_row gr__operator_colour = {
@@ -34,4 +40,5 @@ const gr_operator_row gr__operator_colour = {
 	.build = build,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = spectrum,
 };

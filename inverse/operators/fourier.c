@@ -11,7 +11,7 @@
  * u = x (DPS) by `range`. Not linear; turning u by 180 degrees or shifting it inside the padding
  * gives the same y. The gradient of |z| at z = 0 is 0.
  */
-#include "operator_priv.h"
+#include "spectrum_priv.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -74,6 +74,22 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 	return status ? status : gr__operator_add_part(A, "mask", gr_expand(mask, GR_DIMS(1, 1, H, W)));
 }
 
+/* Of a real image frequencies k and -k are one: s^2 is the mean of their masks. */
+static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	gr_tensor *mask = gr_reshape(A->part[0].f64, GR_DIMS(A->in[1], A->in[2]));
+	gr_tensor *index[2];
+	for (int i = 0; i < 2; i++) {
+		int64_t n = A->in[1 + i];
+		index[i] = gr_empty(GR_I64, GR_DIMS(n));
+		int64_t *at = index[i] ? gr_tensor_data(index[i]) : NULL;
+		for (int64_t k = 0; at && k < n; k++)
+			at[k] = (n - k) % n;
+	}
+	gr_tensor *turned = gr_gather(gr_gather(mask, 0, index[0]), 1, index[1]);
+	return gr__spectrum_set_power(sp, gr_axpby(mask, 0.5, turned, 0.5));
+}
+
 static const gr_operator_option options[] = {
 	{"ratio", offsetof(gr_operator_opts, ratio), GR_OPTION_REAL, NULL},
 	{"pattern", offsetof(gr_operator_opts, pattern), GR_OPTION_CHOICE, "columns|points"},
@@ -92,6 +108,7 @@ const gr_operator_row gr__operator_fourier = {
 	.masking = true,
 	.build = build,
 	.apply = apply,
+	.spectrum = spectrum,
 };
 
 /* --- phase --- */

@@ -5,7 +5,7 @@
  * drawn by `seed` (they belong to the device, so all images share them). y [N,C,1,m]. O(P log P).
  * Where n is a power of two A A^T = I, and the adjoint is the pseudo-inverse.
  */
-#include "operator_priv.h"
+#include "spectrum_priv.h"
 
 #include <stddef.h>
 
@@ -95,6 +95,12 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 	return status ? status : gr__operator_add_part(A, "rows", rows);
 }
 
+static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	int64_t plane = A->in[1] * A->in[2];
+	return (plane & (plane - 1)) == 0 ? gr__spectrum_set_flat(sp, 1.0) : gr__spectrum_probe(sp);
+}
+
 static const gr_operator_option options[] = {
 	{"ratio", offsetof(gr_operator_opts, ratio), GR_OPTION_REAL, NULL},
 	{"seed", offsetof(gr_operator_opts, seed), GR_OPTION_SEED, NULL},
@@ -112,4 +118,5 @@ const gr_operator_row gr__operator_cs_hadamard = {
 	.build = build,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = spectrum,
 };

@@ -24,4 +24,5 @@ const gr_operator_row gr__operator_identity = {
 	.build = build,
 	.apply = apply,
 	.adjoint = apply,
+	.spectrum = gr__inpaint_spectrum,
 };

@@ -9,7 +9,7 @@
  * inpaint_random: exactly floor(missing H W) pixels, chosen without replacement by the image's key.
  * inpaint_free: strokes.c. inpaint_file: a grey image or array, measured where it is at least 1/2.
  */
-#include "operator_priv.h"
+#include "spectrum_priv.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -17,6 +17,12 @@
 gr_tensor *gr__inpaint_apply(const gr_operator *A, gr_tensor *x)
 {
 	return gr_mul(x, gr__constant_get(&A->part[0], gr_tensor_dtype(x)));
+}
+
+gr_status gr__inpaint_spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	(void)A;
+	return gr__spectrum_set_flat(sp, 1.0);
 }
 
 static void cut(double *m, int64_t W, int64_t top, int64_t left, int64_t height, int64_t width)
@@ -166,6 +172,7 @@ const gr_operator_row gr__operator_inpaint_box = {
 	.build = build_box,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };
 
 static const gr_operator_option random_options[] = {
@@ -186,6 +193,7 @@ const gr_operator_row gr__operator_inpaint_random = {
 	.build = build_random,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };
 
 static const gr_operator_option box_random_options[] = {
@@ -208,6 +216,7 @@ const gr_operator_row gr__operator_inpaint_box_random = {
 	.build = build_box_random,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };
 
 static const gr_operator_option half_options[] = {
@@ -228,6 +237,7 @@ const gr_operator_row gr__operator_inpaint_half = {
 	.build = build_half,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };
 
 static const gr_operator_option file_options[] = {
@@ -244,4 +254,5 @@ const gr_operator_row gr__operator_inpaint_file = {
 	.build = build_file,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };

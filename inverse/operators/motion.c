@@ -10,7 +10,7 @@
  * width d/150 and is blurred by a Gaussian of d/100, both truncated to whole pixels. A project
  * variant in its last steps: means of 2 x 2 in place of Lanczos, no rounding to 8 bits.
  */
-#include "operator_priv.h"
+#include "spectrum_priv.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -203,6 +203,23 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 		gr_motion_kernel(gr_key_seed((uint64_t)opts->seed), taps, intensity));
 }
 
+/* On a torus: s is the magnitude of the transform of what a point becomes. */
+static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	if (A->boundary != GR_BOUNDARY_CIRCULAR)
+		return gr__spectrum_probe(sp);
+	gr_tensor *index = gr_zeros(GR_I64, GR_DIMS(1));
+	gr_tensor *point = gr_one_hot(index, A->in[1] * A->in[2], GR_F64);
+	point = gr_reshape(point, GR_DIMS(1, 1, A->in[1], A->in[2]));
+	gr_tensor *blurred =
+		gr_slice(gr_operator_apply(A, gr_expand(point, GR_DIMS(1, A->in[0], A->in[1], A->in[2]))),
+			1, 0, 1, 1);
+	blurred = gr_reshape(blurred, GR_DIMS(A->in[1], A->in[2]));
+	gr_tensor *pair[] = {blurred, gr_mul_s(blurred, 0.0)};
+	gr_tensor *z = gr_fft2(gr_stack(2, pair, 2));
+	return gr__spectrum_set_power(sp, gr_sumsq(z, GR_AXES(2), false));
+}
+
 static const gr_operator_option options[] = {
 	{"taps", offsetof(gr_operator_opts, taps), GR_OPTION_COUNT, NULL},
 	{"intensity", offsetof(gr_operator_opts, intensity), GR_OPTION_REAL, NULL},
@@ -222,4 +239,5 @@ const gr_operator_row gr__operator_blur_motion = {
 	.options = options,
 	.build = build,
 	.apply = apply,
+	.spectrum = spectrum,
 };

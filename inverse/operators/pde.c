@@ -51,4 +51,5 @@ const gr_operator_row gr__operator_pde_sparse = {
 	.build = build,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };

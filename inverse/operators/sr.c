@@ -7,6 +7,7 @@
  */
 #include "operator_priv.h"
 #include "separable_priv.h"
+#include "spectrum_priv.h"
 
 #include <stddef.h>
 
@@ -22,6 +23,12 @@ static gr_tensor *adjoint(const gr_operator *A, gr_tensor *y)
 	gr_dtype dtype = gr_tensor_dtype(y);
 	return gr__separable_adjoint(gr__constant_get(&A->part[0], dtype),
 		gr__constant_get(&A->part[1], dtype), y);
+}
+
+gr_status gr__separable_spectrum(const gr_operator *A, gr_spectrum *sp)
+{
+	(void)A;
+	return gr__spectrum_set_separable(sp);
 }
 
 /* f64 [ceil(n/f), n]: row o is the mean of pixels o f .. min((o+1) f, n) - 1. */
@@ -78,6 +85,7 @@ const gr_operator_row gr__operator_sr_bicubic = {
 	.build = build_bicubic,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = gr__separable_spectrum,
 };
 
 static const char *const mean_examples[] = {"sr_mean", "sr_mean:factor=3", NULL};
@@ -90,4 +98,5 @@ const gr_operator_row gr__operator_sr_mean = {
 	.build = build_mean,
 	.apply = apply,
 	.adjoint = adjoint,
+	.spectrum = gr__separable_spectrum,
 };

@@ -98,4 +98,5 @@ const gr_operator_row gr__operator_inpaint_free = {
 	.build = build,
 	.apply = gr__inpaint_apply,
 	.adjoint = gr__inpaint_apply,
+	.spectrum = gr__inpaint_spectrum,
 };

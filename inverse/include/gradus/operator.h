@@ -141,6 +141,14 @@ GR_API gr_tensor *gr_operator_apply(const gr_operator *A, gr_tensor *x);
 /* A^T y: y [N,C',H',W'] -> [N,C,H,W]. GR_EUNSUPPORTED when A is not linear. */
 GR_API gr_tensor *gr_operator_adjoint(const gr_operator *A, gr_tensor *y);
 
+/*
+ * A^+ y, the pseudo-inverse: y [N,C',H',W'] -> [N,C,H,W], in double inside. Singular values up to
+ * `smallest` times the largest count as 0; 0: 1e-4. GR_EUNSUPPORTED, saying why, when A is not linear
+ * or its singular values are not known: those of blur_motion unless its boundary is circular, of
+ * cs_hadamard unless H W is a power of two, and of operators made of others or of a user's own unless all are alike. They are found at each call.
+ */
+GR_API gr_tensor *gr_operator_pinv(const gr_operator *A, gr_tensor *y, double smallest);
+
 /* Name without options. */
 GR_API const char *gr_operator_name(const gr_operator *A);
 GR_API bool gr_is_linear_operator(const gr_operator *A);
