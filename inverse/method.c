@@ -19,6 +19,7 @@ static const gr_method *const builtin[] = {
 	&gr__method_pigdm,
 	&gr__method_tmpd,
 	&gr__method_ddnm,
+	&gr__method_ddrm,
 	&gr__method_diffpir,
 	&gr__method_smc,
 };

@@ -11,6 +11,7 @@
 #include "gradus/ops.h"
 #include "noise_priv.h"
 #include "solver_priv.h"
+#include "spectrum_priv.h"
 
 /* --- life --- */
 
@@ -189,6 +190,7 @@ void gr_solver_free(gr_solver *s)
 		gr_tensor_release(s->state[i]);
 	gr_tensor_release(s->opts.y);
 	gr_schedule_free(s->schedule);
+	gr__spectrum_free(s->spectrum);
 	gr_free(s->keys);
 	gr_free(s->draw_keys);
 	gr_free(s->times);
@@ -220,6 +222,18 @@ gr_tensor *gr_solver_measurement(const gr_solver *s)
 double gr_solver_sigma(const gr_solver *s)
 {
 	return s->opts.sigma;
+}
+
+gr_dtype gr__solver_dtype(const gr_solver *s)
+{
+	return s->opts.dtype;
+}
+
+const gr_spectrum *gr__solver_spectrum(gr_solver *s, double smallest)
+{
+	if (!s->spectrum && gr__spectrum_new(&s->spectrum, s->opts.A, smallest))
+		return NULL;
+	return s->spectrum;
 }
 
 gr_status gr_solver_add_state(gr_solver *s, const char *name, gr_tensor *value)

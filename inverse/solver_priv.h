@@ -7,6 +7,8 @@
 
 #define GR_METHOD_MAX_PARAMS 16
 
+struct gr_spectrum;
+
 struct gr_solver {
 	gr_solver_opts opts;
 	const gr_method *method;
@@ -26,7 +28,14 @@ struct gr_solver {
 	const char *state_name[GR_SOLVER_MAX_STATES];
 	gr_tensor *state[GR_SOLVER_MAX_STATES]; /* retained */
 	gr_tensor *next[GR_SOLVER_MAX_STATES];  /* set by the step at work, owned by its scope */
+	struct gr_spectrum *spectrum;           /* of A, once a method asked for it */
 };
+
+/* f32 or f64, of all states. */
+gr_dtype gr__solver_dtype(const gr_solver *s);
+/* The spectrum of A (inverse/spectrum_priv.h), found at the first call and kept: `smallest` is the
+ * same in all. NULL with an error where there is none. */
+const struct gr_spectrum *gr__solver_spectrum(gr_solver *s, double smallest);
 
 /* The method that `spec` names and the values of its parameters. */
 gr_status gr__method_read(const gr_method **out, double *params, const char *spec);
@@ -49,6 +58,7 @@ extern const gr_method gr__method_mmps;
 extern const gr_method gr__method_pigdm;
 extern const gr_method gr__method_tmpd;
 extern const gr_method gr__method_ddnm;
+extern const gr_method gr__method_ddrm;
 extern const gr_method gr__method_diffpir;
 extern const gr_method gr__method_smc;
 

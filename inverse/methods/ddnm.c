@@ -8,16 +8,18 @@
  *     x_0' = x0_hat + lambda u
  *     lambda = min(1, sqrt(v) d / (a sigma_y))
  *     x_{j-1} = a x_0' + c2 x_j + sqrt(Phi) z
- * where d is the singular value of A, and Phi takes from the noise what x_0' brings: v - (a lambda
- * sigma_y / d)^2 in the range of A^T, v in its complement. sigma_y = 0 gives lambda = 1, Phi = v: then
- * A x_0' = y, and v = 0 at the last step hands that out. Noise needs all singular values to be alike
- * (masks, means over blocks). No gradient through the prior but for terms.
+ * where d are the singular values of A, lambda and Phi functions of them: Phi takes from the noise
+ * what x_0' brings, v - (a lambda sigma_y / d)^2 in the range of A^T, v in its complement. sigma_y = 0
+ * gives lambda = 1, Phi = v: then A x_0' = y, and v = 0 at the last step hands that out. Noise needs A
+ * to have known singular vectors (inverse/spectrum_priv.h). No gradient through the prior but for
+ * terms.
  */
 #include <math.h>
 
 #include "data_solve_priv.h"
 #include "gradus/ops.h"
 #include "solver_priv.h"
+#include "spectrum_priv.h"
 
 /* A^+ r */
 static gr_tensor *pseudo_inverse(gr_solver *s, gr_tensor *r)
@@ -26,34 +28,49 @@ static gr_tensor *pseudo_inverse(gr_solver *s, gr_tensor *r)
 	return gr_operator_adjoint(gr_solver_operator(s), v);
 }
 
-/* d [N,1,1,1] of A A^T A = d^2 A, for each sample from its own draw. */
-static gr_tensor *singular_value(gr_solver *s)
+/* What a step with noise knows: of y sigma_y, of itself a and v. */
+typedef struct level {
+	double a, v, sigma_y;
+} level;
+
+static double lambda(double s, const level *l)
 {
-	const gr_operator *A = gr_solver_operator(s);
-	gr_tensor *w = gr_operator_apply(A, gr_solver_noise(s, "singular", 0));
-	gr_tensor *back = gr_operator_apply(A, gr_operator_adjoint(A, w));
-	gr_tensor *ww = gr_sum(gr_mul(w, w), GR_AXES(1, 2, 3), true);
-	gr_tensor *wb = gr_sum(gr_mul(w, back), GR_AXES(1, 2, 3), true);
-	gr_tensor *bb = gr_sum(gr_mul(back, back), GR_AXES(1, 2, 3), true);
-	/* 1 where Cauchy and Schwarz are equal */
-	gr_tensor *cosine = gr_mean(gr_div(gr_mul(wb, wb), gr_mul(ww, bb)), GR_ALL_AXES, false);
-	if (cosine && !gr_estimating() && !(gr_item(cosine) > 1.0 - 1e-5)) {
-		gr_error_set(GR_EUNSUPPORTED,
-			"ddnm: the singular values of %s differ, which noise does not go with; hint: sigma 0",
-			gr_operator_name(A));
-		return NULL;
-	}
-	return gr_sqrt(gr_div(wb, ww));
+	return fmin(1.0, sqrt(l->v) * s / (l->a * l->sigma_y));
 }
 
-/* What Phi leaves of the noise z, less sqrt(v) z: in the range of A^T alone. Where the whole of what
- * is brought, a sigma_y / d, is more than v, lambda < 1 and nothing is left. */
-static gr_tensor *less_noise(gr_solver *s, const gr_method_step *k, gr_tensor *brought, double v)
+/* Of A^T (y - A x0) = V s^2 V^T A^+ (y - A x0). */
+static double of_residual(double s, const void *self)
 {
-	gr_tensor *z = gr_solver_noise(s, "step", k->draw);
-	gr_tensor *in_range = pseudo_inverse(s, gr_operator_apply(gr_solver_operator(s), z));
-	gr_tensor *phi = gr_relu(gr_rsub_s(gr_square(brought), v));
-	return gr_mul(in_range, gr_add_s(gr_sqrt(phi), -sqrt(v)));
+	return s > 0.0 ? lambda(s, self) / (s * s) : 0.0;
+}
+
+/* sqrt(Phi) */
+static double of_noise(double s, const void *self)
+{
+	const level *l = self;
+	double brought = s > 0.0 ? l->a * l->sigma_y / s : 0.0; /* by lambda = 1; else all of v */
+	return sqrt(fmax(l->v - brought * brought, 0.0));
+}
+
+/* eq. 17 to 19, in double inside: values near `smallest` are divided by. */
+static gr_status noisy_step(gr_solver *s, gr_method_step *k)
+{
+	const gr_schedule *schedule = gr_solver_schedule(s);
+	const gr_spectrum *sp = gr__solver_spectrum(s, gr_solver_param(s, "smallest"));
+	level l = {gr_schedule_posterior_c1(schedule, k->j),
+		gr_schedule_posterior_variance(schedule, k->j), gr_solver_sigma(s)};
+	if (!sp)
+		return gr_error_code();
+	gr_tensor *x0 = gr_cast(gr_stop_gradient(k->x0_hat), GR_F64);
+	gr_tensor *back = gr_operator_adjoint(gr_solver_operator(s), gr__data_residual(s, x0));
+	x0 = gr_add(x0, gr__spectrum_filter(sp, back, of_residual, &l));
+	k->x0_hat = gr_cast(x0, gr__solver_dtype(s));
+	gr_tensor *x = gr_axpby(k->x0_hat, l.a, k->x_t, gr_schedule_posterior_c2(schedule, k->j));
+	if (k->j == 0)
+		return gr_solver_finish(s, k, x);
+	gr_tensor *z = gr_cast(gr_solver_noise(s, "step", k->draw), GR_F64);
+	z = gr_cast(gr__spectrum_filter(sp, z, of_noise, &l), gr__solver_dtype(s));
+	return gr_solver_finish(s, k, gr_add(x, z));
 }
 
 static gr_status ddnm_step(gr_solver *s, gr_method_step *k)
@@ -61,28 +78,24 @@ static gr_status ddnm_step(gr_solver *s, gr_method_step *k)
 	gr_status status = gr_solver_predict(s, k);
 	if (status)
 		return status;
-	double sigma = gr_solver_sigma(s);
-	double a = gr_schedule_posterior_c1(gr_solver_schedule(s), k->j);
-	double v = gr_schedule_posterior_variance(gr_solver_schedule(s), k->j);
-	gr_tensor *d = sigma > 0.0 ? singular_value(s) : NULL;
+	if (gr_solver_sigma(s) > 0.0)
+		return noisy_step(s, k);
 	gr_tensor *shift = pseudo_inverse(s, gr__data_residual(s, k->x0_hat));
-	gr_tensor *lambda = d ? gr_clamp(gr_mul_s(d, sqrt(v) / (a * sigma)), 0.0, 1.0) : NULL;
-	k->x0_hat = gr_add(gr_stop_gradient(k->x0_hat), d ? gr_mul(lambda, shift) : shift);
+	k->x0_hat = gr_add(gr_stop_gradient(k->x0_hat), shift);
 	/* with eta 1 it is the ancestral one of variance v */
 	gr_tensor *x = gr_solver_implicit(s, k, k->x0_hat, gr_solver_implicit_sigma(k, 1.0));
-	if (d && k->j > 0)
-		x = gr_add(x, less_noise(s, k, gr_rdiv_s(d, a * sigma), v));
-	return gr_failed() ? gr_error_code() : gr_solver_finish(s, k, x);
+	return gr_solver_finish(s, k, x);
 }
 
 static const gr_method_param params[] = {
-	{"cg", 50.0, 1.0, 10000.0, "iterations of conjugate gradients"},
+	{"cg", 50.0, 1.0, 10000.0, "iterations of conjugate gradients, without noise"},
+	{"smallest", 1e-4, 0.0, 1.0, "with noise: singular values that count as 0, of the largest"},
 	{0},
 };
 
 const gr_method gr__method_ddnm = {
 	.name = "ddnm",
-	.doc = "null-space model, with noise for masks and block means; cg=50 (iterations)",
+	.doc = "null-space model; cg=50 (iterations), with noise smallest=1e-4 (singular values)",
 	.source = "Wang et al. 2023, eq. 13 and 17 to 19",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gradus/ops.h"
+
 void linear_gaussian_new(linear_gaussian *p, const char *spec, int64_t H, int64_t W,
 	double variance, bool full, double sigma)
 {
@@ -189,4 +191,48 @@ bool linear_gaussian_same_alone(const linear_gaussian *p, const char *method)
 	opts.y = batch_of(opts.y, 1, 2);
 	gr_tensor *one = gr_solver_solve(&opts);
 	return all && one && nn_same_bits(one, batch_of(all, 1, 2));
+}
+
+/* --- coordinates of the singular vectors --- */
+
+void linear_gaussian_basis(const linear_gaussian *p, double *s, double *v)
+{
+	int64_t D = p->D;
+	gr_tensor *a = gr_from_f64(GR_F64, p->matrix, GR_DIMS(p->M, D));
+	gr_tensor *vectors = NULL;
+	gr_tensor *values = gr_eigh(gr_matmul(gr_transpose(a, 0, 1), a), &vectors);
+	gr_tensor_to_f64(values, s);
+	gr_tensor_to_f64(vectors, v);
+	for (int64_t i = 0; i < D; i++)
+		s[i] = s[i] > 1e-10 ? sqrt(s[i]) : 0.0;
+}
+
+void linear_gaussian_turn(const linear_gaussian *p, const double *v, const double *x, bool back,
+	double *out)
+{
+	int64_t D = p->D;
+	for (int64_t i = 0; i < D; i++) {
+		out[i] = 0.0;
+		for (int64_t j = 0; j < D; j++)
+			out[i] += (back ? v[j * D + i] : v[i * D + j]) * x[j];
+	}
+}
+
+void linear_gaussian_eps(const linear_gaussian *p, const double *x, double A, double *eps)
+{
+	double c[LG_MAX * LG_MAX];
+	for (int64_t i = 0; i < p->D; i++) {
+		eps[i] = sqrt(1.0 - A) * (x[i] - sqrt(A) * p->mean[i]);
+		for (int64_t j = 0; j < p->D; j++)
+			c[i * p->D + j] = A * p->covariance[i * p->D + j] + (i == j ? 1.0 - A : 0.0);
+	}
+	solve_dense(c, eps, p->D, 1);
+}
+
+void linear_gaussian_draw(const linear_gaussian *p, gr_key key, const double *v, double *z)
+{
+	double pixels[LG_MAX];
+	for (int64_t i = 0; i < p->D; i++)
+		pixels[i] = gr_key_normal(key, (uint64_t)i);
+	linear_gaussian_turn(p, v, pixels, true, z);
 }

@@ -39,4 +39,14 @@ double linear_gaussian_moments(const linear_gaussian *p, int64_t n, const char *
 /* Whether sample 1 of 3 is the same, to the bit, alone. */
 bool linear_gaussian_same_alone(const linear_gaussian *p, const char *method);
 
+/* Singular values s [D] and vectors v [D,D] by columns: A^T A = V diag(s^2) V^T. */
+void linear_gaussian_basis(const linear_gaussian *p, double *s, double *v);
+/* out = V x; back: V^T x. */
+void linear_gaussian_turn(const linear_gaussian *p, const double *v, const double *x, bool back,
+	double *out);
+/* V^T z, z the key's D normal numbers. */
+void linear_gaussian_draw(const linear_gaussian *p, gr_key key, const double *v, double *z);
+/* eps = sqrt(1-A) (A C + (1-A) I)^-1 (x - sqrt(A) m) of the prior. */
+void linear_gaussian_eps(const linear_gaussian *p, const double *x, double A, double *eps);
+
 #endif
