@@ -168,7 +168,7 @@ static gr_tensor *solve_chunk(gr_restore_job *j, int64_t begin, int64_t end)
 	gr_tensor *x = NULL;
 	if (gr__restore_solving_open(j, &v, begin, end, on_step, j) == GR_OK &&
 		load_part(j, v.s) == GR_OK && run_solver(j, v.s) == GR_OK)
-		x = gr_contiguous(gr_affine(gr_prior_decode(j->prior, gr_solver_result(v.s)), 1.0, 0.0));
+		x = gr_contiguous(gr_affine(gr_solver_image(v.s), 1.0, 0.0));
 	j->r->evaluations += gr_solver_evaluations(v.s);
 	j->r->gradients += gr_solver_gradients(v.s);
 	gr__restore_solving_close(&v);

@@ -23,7 +23,7 @@ static gr_status run_dry(void *ctx)
 	gr_status status = gr__restore_solving_open(d->j, &v, d->begin, d->end, NULL, NULL);
 	if (status == GR_OK)
 		status = gr_solver_run(v.s);
-	if (status == GR_OK && gr_prior_decode(d->j->prior, gr_solver_result(v.s)) == NULL)
+	if (status == GR_OK && gr_solver_image(v.s) == NULL)
 		status = gr_error_code();
 	d->evaluations = gr_solver_evaluations(v.s);
 	d->gradients = gr_solver_gradients(v.s);

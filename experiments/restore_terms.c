@@ -24,8 +24,10 @@ gr_status gr__restore_method(char *method, size_t size, bool *guided, const gr_r
 	const char *params = c->solver + strcspn(c->solver, ":");
 	if (strlen(c->solver) >= size / 2)
 		return gr_error_set(GR_EARG, "solver: a text of %zu characters", strlen(c->solver));
+	bool more = named != NULL && *params != '\0' && strchr(named->method, ':') != NULL;
 	if (named != NULL)
-		snprintf(method, size, "%s%s", named->method, params);
+		snprintf(method, size, "%s%s%s", named->method, more ? "," : "",
+			more ? params + 1 : params);
 	else
 		snprintf(method, size, "%s", c->solver);
 	gr_status status = gr_method_needs(&needs, method);

@@ -20,6 +20,9 @@ static const gr_method *const builtin[] = {
 	&gr__method_tmpd,
 	&gr__method_ddnm,
 	&gr__method_ddrm,
+	&gr__method_reddiff,
+	&gr__method_rlsd,
+	&gr__method_sds,
 	&gr__method_diffpir,
 	&gr__method_smc,
 };

@@ -45,7 +45,7 @@ typedef struct gr_operator_row {
 	gr_status (*build)(gr_operator *A, const gr_operator_opts *opts);
 	gr_tensor *(*apply)(const gr_operator *A, gr_tensor *x);
 	gr_tensor *(*adjoint)(const gr_operator *A, gr_tensor *y); /* NULL: from the derivative */
-	/* Its singular values, by a function of spectrum_priv.h; NULL: found if all are alike. */
+	/* Its singular values, by a function of spectrum_priv.h; NULL: not known. */
 	gr_status (*spectrum)(const gr_operator *A, struct gr_spectrum *sp);
 } gr_operator_row;
 

@@ -154,7 +154,8 @@ gr_status gr_solver_new(gr_solver **out, const gr_solver_opts *opts)
 		s->opts.particles = 1;
 	status = gr__method_read(&s->method, s->params, opts->method ? opts->method : "ddpm");
 	if (!status) {
-		s->schedule = gr_prior_respace(opts->prior, opts->respacing);
+		s->schedule =
+			gr_prior_respace(opts->prior, opts->respacing ? opts->respacing : s->method->respacing);
 		s->steps = gr_schedule_count(s->schedule);
 		status = s->schedule ? GR_OK : gr_error_code();
 	}
@@ -483,6 +484,15 @@ gr_tensor *gr_solver_result(gr_solver *s)
 	if (!s)
 		return NULL;
 	return gr_stop_gradient(s->method->result ? s->method->result(s) : s->state[0]);
+}
+
+gr_tensor *gr_solver_image(gr_solver *s)
+{
+	if (!s)
+		return NULL;
+	if (s->method->image)
+		return gr_stop_gradient(s->method->image(s));
+	return gr_prior_decode(s->opts.prior, gr_solver_result(s));
 }
 
 gr_tensor *gr_solver_solve(const gr_solver_opts *opts)

@@ -11,6 +11,8 @@ static const gr_named_solver table[] = {
 		"Rout et al. 2023, released code"},
 	{"gml_dps", "ddim", "gml:0.1", "latent DPS whose latents are their images' codes",
 		"Rout et al. 2023, GML-DPS"},
+	{"latent_reddiff", "rlsd:augment=0", "", "RED-diff from noise on the prior's states",
+		"Zilberstein et al. 2025"},
 };
 #define COUNT ((int)(sizeof table / sizeof *table))
 

@@ -33,6 +33,8 @@ struct gr_solver {
 
 /* f32 or f64, of all states. */
 gr_dtype gr__solver_dtype(const gr_solver *s);
+/* *held, which the caller releases, becomes t; either may be NULL. */
+void gr__solver_hold(gr_tensor **held, gr_tensor *t);
 /* The spectrum of A (inverse/spectrum_priv.h), found at the first call and kept: `smallest` is the
  * same in all. NULL with an error where there is none. */
 const struct gr_spectrum *gr__solver_spectrum(gr_solver *s, double smallest);
@@ -40,6 +42,8 @@ const struct gr_spectrum *gr__solver_spectrum(gr_solver *s, double smallest);
 /* The method that `spec` names and the values of its parameters. */
 gr_status gr__method_read(const gr_method **out, double *params, const char *spec);
 
+/* Values of terms at the estimate were of an inner scope, which has ended. */
+void gr__solver_forget_values(gr_solver *s);
 /* How many terms join at `hook`. */
 int gr__solver_count_terms(const gr_solver *s, gr_hook hook);
 /* The weighted sum of the terms that join at ctx->hook, over all samples: *total, untouched when
@@ -59,6 +63,9 @@ extern const gr_method gr__method_pigdm;
 extern const gr_method gr__method_tmpd;
 extern const gr_method gr__method_ddnm;
 extern const gr_method gr__method_ddrm;
+extern const gr_method gr__method_reddiff;
+extern const gr_method gr__method_rlsd;
+extern const gr_method gr__method_sds;
 extern const gr_method gr__method_diffpir;
 extern const gr_method gr__method_smc;
 

@@ -10,6 +10,13 @@ int gr__solver_count_terms(const gr_solver *s, gr_hook hook)
 	return n;
 }
 
+void gr__solver_forget_values(gr_solver *s)
+{
+	for (int i = 0; i < s->terms; i++)
+		if (s->hook[i] == GR_HOOK_ESTIMATE)
+			s->value[i] = NULL;
+}
+
 gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total)
 {
 	ctx->prior = s->opts.prior;
@@ -34,6 +41,7 @@ gr_status gr_solver_terms(gr_solver *s, const gr_method_step *k, gr_tensor *x0, 
 {
 	gr_term_ctx ctx = {
 		.hook = GR_HOOK_ESTIMATE,
+		.x_t = k->noisy,
 		.x0_hat = x0,
 		.image = &image,
 		.step = step,

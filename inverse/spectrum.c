@@ -78,7 +78,17 @@ gr_status gr__spectrum_set_power(gr_spectrum *sp, gr_tensor *power)
 	return status ? status : gr_tensor_to_f64(gr_sqrt(power), sp->value);
 }
 
-gr_status gr__spectrum_probe(gr_spectrum *sp)
+/* Whether images differ in what is measured of them. */
+static bool draws_masks(const gr_operator *A)
+{
+	bool draws = A->row->keyed;
+	for (int i = 0; !draws && gr_operator_made_of(A, i); i++)
+		draws = draws_masks(gr_operator_made_of(A, i));
+	return draws;
+}
+
+/* All values alike, if A A^T w = s^2 w for a w of its range: Cauchy and Schwarz are equal. */
+static gr_status probe(gr_spectrum *sp)
 {
 	const gr_operator *A = sp->A;
 	gr_tensor *x = gr_random_normal(gr_key_fold_name(gr_key_seed(0), "spectrum"), GR_F64,
@@ -92,35 +102,16 @@ gr_status gr__spectrum_probe(gr_spectrum *sp)
 	double ww = gr_item(gr_sumsq(w, GR_ALL_AXES, false));
 	double wb = gr_item(gr_sum(gr_mul(w, back), GR_ALL_AXES, false));
 	double bb = gr_item(gr_sumsq(back, GR_ALL_AXES, false));
-	/* A A^T w = s^2 w: Cauchy and Schwarz are equal */
-	if (!(wb * wb > (1.0 - 1e-10) * ww * bb))
-		return gr_error_set(GR_EUNSUPPORTED,
-			"operator %s: its singular vectors are not known; hint: methods that iterate instead "
-			"(ddnm without noise, diffpir, mmps)",
-			gr_operator_name(A));
-	return gr__spectrum_set_flat(sp, sqrt(wb / ww));
+	return wb * wb > (1.0 - 1e-10) * ww * bb ? gr__spectrum_set_flat(sp, sqrt(wb / ww)) : GR_OK;
 }
 
-/* Whether images differ in what is measured of them. */
-static bool draws_masks(const gr_operator *A)
-{
-	bool draws = A->row->keyed;
-	for (int i = 0; !draws && gr_operator_made_of(A, i); i++)
-		draws = draws_masks(gr_operator_made_of(A, i));
-	return draws;
-}
-
-static gr_status find(gr_spectrum *sp, double smallest)
+/* No values where they are not known. */
+static gr_status fill(gr_spectrum *sp, double smallest)
 {
 	const gr_operator *A = sp->A;
-	if (A->nonlinear)
-		return gr_error_set(GR_EUNSUPPORTED,
-			"operator %s: it is not linear and has no singular values", gr_operator_name(A));
-	if (!A->row->spectrum && draws_masks(A))
-		return gr_error_set(GR_EUNSUPPORTED,
-			"operator %s: its singular vectors are not known, and differ from image to image",
-			gr_operator_name(A));
-	gr_status status = A->row->spectrum ? A->row->spectrum(A, sp) : gr__spectrum_probe(sp);
+	gr_status status = A->row->spectrum ? A->row->spectrum(A, sp) : GR_OK;
+	if (!status && !sp->value && !A->nonlinear && !draws_masks(A))
+		status = probe(sp);
 	double largest = 0.0;
 	for (int64_t i = 0; i < sp->rows * sp->columns && !status; i++)
 		largest = fmax(largest, sp->value[i]);
@@ -130,7 +121,7 @@ static gr_status find(gr_spectrum *sp, double smallest)
 	return status;
 }
 
-gr_status gr__spectrum_new(gr_spectrum **out, const gr_operator *A, double smallest)
+gr_status gr__spectrum_find(gr_spectrum **out, const gr_operator *A, double smallest)
 {
 	*out = NULL;
 	gr_spectrum *sp = gr_alloc(sizeof(*sp));
@@ -139,15 +130,26 @@ gr_status gr__spectrum_new(gr_spectrum **out, const gr_operator *A, double small
 	sp->A = A;
 	bool recording = gr_set_recording(false);
 	gr_scope_begin();
-	gr_status status = find(sp, smallest);
+	gr_status status = fill(sp, smallest);
 	gr_status ended = gr_scope_end();
 	gr_set_recording(recording);
-	if (status || ended) {
+	if (!status && !ended && sp->value)
+		*out = sp;
+	else
 		gr__spectrum_free(sp);
-		return status ? status : ended;
-	}
-	*out = sp;
-	return GR_OK;
+	return status ? status : ended;
+}
+
+gr_status gr__spectrum_new(gr_spectrum **out, const gr_operator *A, double smallest)
+{
+	gr_status status = gr__spectrum_find(out, A, smallest);
+	if (status || *out)
+		return status;
+	return gr_error_set(GR_EUNSUPPORTED, "operator %s: %s", gr_operator_name(A),
+		A->nonlinear         ? "it is not linear and has no singular values"
+			: draws_masks(A) ? "its singular vectors are not known, and differ from image to image"
+							 : "its singular vectors are not known; hint: methods that iterate "
+							   "instead (ddnm without noise, diffpir, mmps)");
 }
 
 /* --- use --- */

@@ -13,6 +13,8 @@ typedef struct gr_spectrum gr_spectrum;
 /* The spectrum of A, which must outlive it; singular values up to `smallest` times the largest
  * count as 0. GR_EUNSUPPORTED, saying why, for operators without one. The caller frees it. */
 gr_status gr__spectrum_new(gr_spectrum **out, const gr_operator *A, double smallest);
+/* The same, with NULL and no error for those. */
+gr_status gr__spectrum_find(gr_spectrum **out, const gr_operator *A, double smallest);
 /* Accepts NULL. */
 void gr__spectrum_free(gr_spectrum *sp);
 
@@ -23,7 +25,8 @@ gr_tensor *gr__spectrum_filter(const gr_spectrum *sp, gr_tensor *x, gr_spectrum_
 /* A^+ y. In f32 values near `smallest` lose the digits of 1 / s^2. */
 gr_tensor *gr__spectrum_pinv(const gr_spectrum *sp, gr_tensor *y);
 
-/* --- for the rows of operators: one of these in gr_operator_row.spectrum --- */
+/* --- for the rows of operators: one of these in gr_operator_row.spectrum, or none of them where the
+ * values are not known; then all of them may be alike, which is found by a probe --- */
 
 /* All singular values are s. */
 gr_status gr__spectrum_set_flat(gr_spectrum *sp, double s);
@@ -31,7 +34,5 @@ gr_status gr__spectrum_set_flat(gr_spectrum *sp, double s);
 gr_status gr__spectrum_set_separable(gr_spectrum *sp);
 /* A^T A is diagonal in Fourier space: s^2 of the frequencies, H W numbers. */
 gr_status gr__spectrum_set_power(gr_spectrum *sp, gr_tensor *power);
-/* Of an operator without one: all values alike, as probing tells, or GR_EUNSUPPORTED. */
-gr_status gr__spectrum_probe(gr_spectrum *sp);
 
 #endif

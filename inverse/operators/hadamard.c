@@ -98,7 +98,7 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
 {
 	int64_t plane = A->in[1] * A->in[2];
-	return (plane & (plane - 1)) == 0 ? gr__spectrum_set_flat(sp, 1.0) : gr__spectrum_probe(sp);
+	return (plane & (plane - 1)) == 0 ? gr__spectrum_set_flat(sp, 1.0) : GR_OK;
 }
 
 static const gr_operator_option options[] = {

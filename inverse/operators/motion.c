@@ -207,7 +207,7 @@ static gr_status build(gr_operator *A, const gr_operator_opts *opts)
 static gr_status spectrum(const gr_operator *A, gr_spectrum *sp)
 {
 	if (A->boundary != GR_BOUNDARY_CIRCULAR)
-		return gr__spectrum_probe(sp);
+		return GR_OK;
 	gr_tensor *index = gr_zeros(GR_I64, GR_DIMS(1));
 	gr_tensor *point = gr_one_hot(index, A->in[1] * A->in[2], GR_F64);
 	point = gr_reshape(point, GR_DIMS(1, 1, A->in[1], A->in[2]));

@@ -55,7 +55,8 @@ typedef struct gr_method_step {
 	gr_tensor *variance; /* v of a learned reverse variance, or NULL */
 	gr_tensor *gradient; /* of the weighted terms to x_t; NULL when none had anything to say */
 	double loss;
-	gr_tensor *leaf; /* x_t of the recorded graph; NULL when nothing was recorded */
+	gr_tensor *leaf;  /* x_t of the recorded graph; NULL when nothing was recorded */
+	gr_tensor *noisy; /* for terms at the estimate: its noisy state, where the method has one */
 } gr_method_step;
 
 typedef struct gr_method {
@@ -67,6 +68,8 @@ typedef struct gr_method {
 	gr_status (*open)(gr_solver *s);
 	gr_status (*step)(gr_solver *s, gr_method_step *k);
 	gr_tensor *(*result)(gr_solver *s); /* optional: the first state */
+	gr_tensor *(*image)(gr_solver *s);  /* optional: the result, decoded */
+	const char *respacing;              /* where the solver's options name none; optional: all */
 } gr_method;
 
 /* Kept as long as the program runs. GR_EARG: a field missing, a name that is taken. */
@@ -155,7 +158,8 @@ typedef struct gr_inner_opts {
 } gr_inner_opts;
 
 /* x [N,...] moved to lower the sum of the losses, with an Adam of its own for this call; a constant,
- * in the caller's scope. Memory does not grow with iterations. NULL on error. */
+ * in the caller's scope. A loss that is NULL leaves the terms alone, and where none of them has
+ * anything to say nothing moves. Memory does not grow with iterations. NULL on error. */
 GR_API gr_tensor *gr_solver_minimise(gr_solver *s, gr_method_step *k, gr_tensor *x,
 	gr_inner_loss loss, void *self, const gr_inner_opts *opts);
 

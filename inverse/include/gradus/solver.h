@@ -53,8 +53,9 @@ typedef struct gr_solver_opts {
 	const gr_operator *A;  /* the measurement, for methods that use it themselves: operator, */
 	gr_tensor *y;          /* [N,...], retained, */
 	double sigma;          /* and standard deviation of its noise */
-	const char *respacing; /* steps to keep, as in gradus/schedule.h: "100"; default all */
-	bool no_clip;          /* leave x0_hat as it is; default: clip to [-1,1] */
+	const char *
+		respacing; /* steps to keep, as in gradus/schedule.h: "100"; default: the method's, or all */
+	bool no_clip;  /* leave x0_hat as it is; default: clip to [-1,1] */
 	gr_term *const *terms; /* ends with NULL; default none, 16 at most. The list is copied. */
 	int64_t particles;     /* samples per unit, a divisor of n; default 1 */
 	gr_dtype dtype;        /* f32 (default) or f64 */
@@ -109,6 +110,9 @@ GR_API GR_MUST_USE gr_status gr_solver_restore(gr_solver *s, gr_tensor *const *s
 /* The estimate [N,C,H,W] that the states stand for, in the prior's state space and the caller's
  * scope: after the last step the sample. With terms it may lie a little outside [-1,1]. */
 GR_API gr_tensor *gr_solver_result(gr_solver *s);
+
+/* That estimate as an image [N,C,H,W]: decoded, or the image that the method itself keeps. */
+GR_API gr_tensor *gr_solver_image(gr_solver *s);
 
 /* All of it in one call: the result, in the caller's scope. GR_ESTATE when interrupted or stopped
  * before the end. */

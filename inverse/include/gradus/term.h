@@ -32,7 +32,8 @@ typedef enum gr_hook {
 typedef struct gr_term_ctx {
 	gr_hook hook;
 	const gr_prior *prior;
-	gr_tensor *x_t;      /* [N,C,H,W], the variable; NULL at the estimate */
+	gr_tensor *x_t;      /* [N,C,H,W], the variable; at the estimate its noisy state, whose gradient
+	                      * counts as its own, or NULL */
 	gr_tensor *eps;      /* predicted noise, before clipping; NULL at the estimate */
 	gr_tensor *x0_hat;   /* estimate of the clean state, clipped when the solver clips */
 	gr_tensor *features; /* [N,P,D], what the prior's network says of x_t, if the term asked for
