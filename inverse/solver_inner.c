@@ -34,25 +34,25 @@ typedef struct inner {
 	gr_tensor *x, *m, *v;  /* constants that outlive an iteration */
 	bool *stopped;         /* [N] */
 	double *seen, *before; /* [N] this iteration's losses; [window, N] those of the last ones */
-	int64_t n, running;
+	int64_t n, running, moves;
 } inner;
 
 /* Losses of all samples at in->x and their gradient. */
 static gr_status differentiate(inner *in, int64_t i, gr_tensor **gradient)
 {
 	gr_tensor *x = gr_watch(in->x);
-	gr_tensor *losses = in->loss(in->s, in->k, x, in->self);
-	if (!losses)
+	gr_tensor *losses = in->loss ? in->loss(in->s, in->k, x, in->self) : NULL;
+	if (!losses && in->loss)
 		return gr_failed() ? gr_error_code() : gr_error_set(GR_ESTATE, "minimise: no loss");
-	if (gr_tensor_ndim(losses) != 1 || gr_tensor_dim(losses, 0) != in->n)
+	if (losses && (gr_tensor_ndim(losses) != 1 || gr_tensor_dim(losses, 0) != in->n))
 		return gr_error_set(GR_ESHAPE, "minimise: the loss is not one number for each sample");
-	gr_tensor *total = gr_sum(losses, GR_ALL_AXES, false);
+	gr_tensor *total = losses ? gr_sum(losses, GR_ALL_AXES, false) : NULL;
 	gr_status status = GR_OK;
-	if (in->opts->terms)
+	if (in->opts->terms || !losses)
 		status = gr_solver_terms(in->s, in->k, x, NULL, i, in->opts->iterations, &total);
-	if (!status)
+	if (!status && total && gr_is_tracked(total))
 		status = gr_grad(gradient, total, 1, &x, NULL);
-	if (status || gr_estimating())
+	if (status || !losses || gr_estimating())
 		return status;
 	return gr_tensor_to_f64(gr_stop_gradient(losses), in->seen);
 }
@@ -62,7 +62,7 @@ static void judge(inner *in, int64_t i)
 {
 	int64_t window = in->opts->window;
 	double *old = window > 0 ? in->before + i % window * in->n : NULL;
-	for (int64_t j = 0; j < in->n && !gr_estimating(); j++) {
+	for (int64_t j = 0; in->loss && j < in->n && !gr_estimating(); j++) {
 		bool rises = window > 0 && i >= window && in->seen[j] > old[j];
 		if (!in->stopped[j] && (in->seen[j] < in->opts->enough || rises)) {
 			in->stopped[j] = true;
@@ -86,7 +86,7 @@ static gr_tensor *running_mask(const inner *in)
 	return mask;
 }
 
-static void replace(gr_tensor **held, gr_tensor *t)
+void gr__solver_hold(gr_tensor **held, gr_tensor *t)
 {
 	gr_tensor_retain(t);
 	gr_tensor_release(*held);
@@ -101,6 +101,8 @@ static gr_status iterate(inner *in, int64_t i)
 	gr_set_recording(recording);
 	if (status)
 		return status;
+	if (!g) /* nothing has anything to say */
+		return GR_OK;
 	if (in->opts->stop_before)
 		judge(in, i);
 	gr_tensor *mask = in->running == in->n ? NULL : running_mask(in);
@@ -108,14 +110,14 @@ static gr_status iterate(inner *in, int64_t i)
 		judge(in, i);
 	gr_tensor *m = in->m;
 	gr_tensor *v = in->v;
-	gr_tensor *x = gr_adam_step(&in->opts->adam, in->x, g, &m, &v, i + 1);
+	gr_tensor *x = gr_adam_step(&in->opts->adam, in->x, g, &m, &v, ++in->moves);
 	if (mask)
 		x = gr_where(mask, x, in->x);
 	if (gr_failed())
 		return gr_error_code();
-	replace(&in->x, x);
-	replace(&in->m, m);
-	replace(&in->v, v);
+	gr__solver_hold(&in->x, x);
+	gr__solver_hold(&in->m, m);
+	gr__solver_hold(&in->v, v);
 	return GR_OK;
 }
 
@@ -129,24 +131,25 @@ static gr_status minimise(inner *in)
 		gr_status ended = gr_scope_end();
 		status = status ? status : ended;
 	}
+	gr__solver_forget_values(in->s);
 	return status;
 }
 
 gr_tensor *gr_solver_minimise(gr_solver *s, gr_method_step *k, gr_tensor *x, gr_inner_loss loss,
 	void *self, const gr_inner_opts *opts)
 {
-	if (!s || !k || !x || !loss || !opts || opts->iterations < 0 || opts->window < 0) {
+	if (!s || !k || !x || !opts || opts->iterations < 0 || opts->window < 0) {
 		if (!gr_failed())
-			gr_error_set(GR_EARG, "minimise: solver, step, x, loss and iterations are needed");
+			gr_error_set(GR_EARG, "minimise: solver, step, x and iterations are needed");
 		return NULL;
 	}
 	int64_t n = gr_tensor_dim(x, 0);
 	int64_t kept = n * (1 + opts->window);
 	inner in = {.s = s, .k = k, .loss = loss, .self = self, .opts = opts, .n = n, .running = n};
 	gr_tensor *zero = gr_affine(gr_stop_gradient(x), 0.0, 0.0);
-	replace(&in.x, gr_stop_gradient(x));
-	replace(&in.m, zero);
-	replace(&in.v, zero);
+	gr__solver_hold(&in.x, gr_stop_gradient(x));
+	gr__solver_hold(&in.m, zero);
+	gr__solver_hold(&in.v, zero);
 	in.stopped = gr_alloc((size_t)n * sizeof(*in.stopped));
 	in.seen = gr_alloc((size_t)kept * sizeof(*in.seen));
 	in.before = in.seen ? in.seen + n : NULL;

@@ -50,6 +50,9 @@ int gr__solver_count_terms(const gr_solver *s, gr_hook hook);
  * there is none. Completes ctx with what all steps have alike; the values are kept for the report. */
 gr_status gr__solver_add_terms(gr_solver *s, gr_term_ctx *ctx, gr_tensor **total);
 
+/* The step of latent_dps, which resample_flow goes on from: x after it. */
+gr_status gr__latent_dps_guided(gr_solver *s, gr_method_step *k, bool ramp, gr_tensor **x);
+
 /* inverse/methods, one each. */
 extern const gr_method gr__method_ddpm;
 extern const gr_method gr__method_ddim;
@@ -63,9 +66,19 @@ extern const gr_method gr__method_pigdm;
 extern const gr_method gr__method_tmpd;
 extern const gr_method gr__method_ddnm;
 extern const gr_method gr__method_ddrm;
+extern const gr_method gr__method_daps;
+extern const gr_method gr__method_latent_daps;
 extern const gr_method gr__method_reddiff;
+extern const gr_method gr__method_resample;
+extern const gr_method gr__method_resample_flow;
+extern const gr_method gr__method_flowdps;
+extern const gr_method gr__method_flowchef;
+extern const gr_method gr__method_fundps;
+extern const gr_method gr__method_guided_eps;
+extern const gr_method gr__method_mcg;
 extern const gr_method gr__method_rlsd;
 extern const gr_method gr__method_sds;
+extern const gr_method gr__method_sitcom;
 extern const gr_method gr__method_diffpir;
 extern const gr_method gr__method_smc;
 

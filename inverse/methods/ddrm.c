@@ -1,6 +1,5 @@
 /*
- * Denoising diffusion restoration models: Kawar, Elad, Ermon and Song, NeurIPS 2022, arXiv 2201.11793,
- * eq. 7 and 8, in the form of the released code.
+ * Denoising diffusion restoration models: DDRM, arXiv 2201.11793, in the form of the released code.
  *
  * Parametrisation: s a singular value of A = U diag(s) V^T, bars coordinates in the basis V, and of the
  * state x_j / sqrt(A) the noise level sigma = sqrt((1 - A) / A), sigma' that of the step before.
@@ -126,7 +125,7 @@ static const gr_method_param params[] = {
 const gr_method gr__method_ddrm = {
 	.name = "ddrm",
 	.doc = "restoration in the basis of A's singular vectors; eta=0.85, eta_b=1, smallest=0.03",
-	.source = "Kawar et al. 2022, eq. 7 and 8",
+	.source = "arXiv 2201.11793, released code",
 	.params = params,
 	.needs = GR_METHOD_MEASURED | GR_METHOD_LINEAR,
 	.hooks = GR_AT_PREDICT,

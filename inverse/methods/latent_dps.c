@@ -24,20 +24,30 @@ static double flow_norm(double alpha_bar)
 	return sqrt(alpha_bar) + sqrt(1.0 - alpha_bar);
 }
 
-static gr_status latent_dps_step(gr_solver *s, gr_method_step *k)
+gr_status gr__latent_dps_guided(gr_solver *s, gr_method_step *k, bool ramp, gr_tensor **x)
 {
-	if (k->j == 0 && gr_solver_param(s, "final") == 0.0)
-		return gr_solver_set_state(s, 0, gr_mul_s(k->x_t, 1.0 / flow_norm(k->alpha_bar)));
 	gr_status status = gr_solver_predict(s, k);
 	if (status)
 		return status;
-	if (k->gradient && gr_solver_param(s, "ramp") != 0.0) {
+	if (k->gradient && ramp) {
 		/* (1 - t) / t = a / b */
 		double rho = fmin(1.0, sqrt(k->alpha_bar / (1.0 - k->alpha_bar)));
 		k->gradient =
 			gr_mul_s(k->gradient, rho * flow_norm(k->alpha_bar) * flow_norm(k->alpha_bar_prev));
 	}
-	return gr_solver_finish(s, k, gr_solver_implicit(s, k, k->x0_hat, 0.0));
+	*x = gr_solver_implicit(s, k, k->x0_hat, 0.0);
+	if (k->gradient)
+		*x = gr_sub(*x, k->gradient);
+	return *x ? GR_OK : gr_error_code();
+}
+
+static gr_status latent_dps_step(gr_solver *s, gr_method_step *k)
+{
+	if (k->j == 0 && gr_solver_param(s, "final") == 0.0)
+		return gr_solver_set_state(s, 0, gr_mul_s(k->x_t, 1.0 / flow_norm(k->alpha_bar)));
+	gr_tensor *x = NULL;
+	gr_status status = gr__latent_dps_guided(s, k, gr_solver_param(s, "ramp") != 0.0, &x);
+	return status ? status : gr_solver_set_state(s, 0, x);
 }
 
 static const gr_method_param params[] = {

@@ -78,4 +78,5 @@ const gr_method gr__method_reddiff = {
 	.hooks = GR_AT_ESTIMATE,
 	.open = reddiff_open,
 	.step = reddiff_step,
+	.respacing = "ddim100",
 };

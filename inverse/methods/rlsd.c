@@ -119,4 +119,5 @@ const gr_method gr__method_rlsd = {
 	.step = rlsd_step,
 	.result = rlsd_result,
 	.image = rlsd_image,
+	.respacing = "rlsd:999",
 };

@@ -33,4 +33,5 @@ const gr_method gr__method_sds = {
 	.hooks = GR_AT_ESTIMATE,
 	.open = sds_open,
 	.step = sds_step,
+	.respacing = "rlsd:100",
 };
