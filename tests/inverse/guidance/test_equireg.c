@@ -221,6 +221,15 @@ Test(equireg, draws_touch_no_other_stream)
 			cr_expect(nn_same_bits(alone, batch_of(with, n, n + 1)), "sample %d", (int)n);
 		}
 	}
+	/* an f that is equivariant everywhere has no error to lower */
+	gr_feature *exact = gr_feature_pixels_new();
+	o = every(exact, "rot90");
+	o.weight = 0.5;
+	gr_term *idle[] = {gr_equireg_term(&o), NULL};
+	cr_expect(nn_same_bits(toy_solve(p, "ddpm", idle, 10, 4, 1, GR_F32),
+		toy_solve(p, "ddpm", NULL, 10, 4, 1, GR_F32)));
+	gr_term_free(idle[0]);
+	gr_feature_release(exact);
 	gr_term_free(none[0]);
 	gr_term_free(some[0]);
 	gr_feature_release(f);
