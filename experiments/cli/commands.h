@@ -6,6 +6,7 @@ int gr_cmd_bench(int argc, char **argv);
 int gr_cmd_case(int argc, char **argv);
 int gr_cmd_certify(int argc, char **argv);
 int gr_cmd_convert(int argc, char **argv);
+int gr_cmd_data(int argc, char **argv);
 int gr_cmd_demo(int argc, char **argv);
 int gr_cmd_evaluate(int argc, char **argv);
 int gr_cmd_explain(int argc, char **argv);

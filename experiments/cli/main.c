@@ -25,6 +25,7 @@ static const struct {
 	{"case", gr_cmd_case, "such a posterior as files, and samples of it scored"},
 	{"train", gr_cmd_train, "train a network on images"},
 	{"evaluate", gr_cmd_evaluate, "measure a trained network on images it has not seen"},
+	{"data", gr_cmd_data, "solve partial differential equations for data"},
 	{"prior", gr_cmd_prior, "list the trained networks, show one"},
 	{"images", gr_cmd_images, "write images of a dataset as PNG files"},
 	{"model", gr_cmd_model, "list a checkpoint, describe and run a network"},

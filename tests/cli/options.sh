@@ -31,6 +31,10 @@ expect 0 "examples:" model info --help
 expect 0 "examples:" convert --help
 expect 0 "subcommands:" model --help
 expect 0 "subcommands:" prior --help
+expect 2 "needs the word pde" data
+expect 2 "is not darcy" data pde --equation burgers --output "$work/burgers.npz"
+expect 0 "standard deviation" data pde --count 3 --size 12 --output "$work/darcy.npz"
+expect 2 "exists" data pde --count 3 --size 12 --output "$work/darcy.npz"
 expect 2 "did you mean list" prior lits
 expect 2 "needs a name" prior show
 expect 3 "no config.json" prior show nowhere
