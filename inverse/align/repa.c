@@ -157,8 +157,9 @@ static gr_tensor *repa_value(void *self, const gr_term_ctx *ctx)
 		return gr_zeros(dtype, 1, &n);
 	if (!ctx->features) {
 		gr_error_set(GR_EUNSUPPORTED,
-			"repa: prior %s has no features in the space of an encoder; hint: a prior trained with "
-			"REPA",
+			"repa: prior %s gave no features in the space of an encoder; hint: a prior trained "
+			"with "
+			"REPA, a solver that asks for them",
 			gr_prior_name(ctx->prior));
 		return NULL;
 	}
