@@ -49,6 +49,29 @@ static gr_feature *open_mpe_cnn(const prior_folder *f, const gr_feature_opts *op
 	return gr__folder_mpe_cnn(&net, f) ? NULL : gr_feature_new(&table, net, opts);
 }
 
+/* --- autoencoder_kl --- */
+
+static gr_status vae_apply(void *self, gr_feature_call *call)
+{
+	gr_tensor *x = gr_cast(call->x, gr_vae_get_config(self)->dtype);
+	call->map = gr_cast(gr_vae_encode(self, x, NULL), gr_tensor_dtype(call->x));
+	return gr_error_code();
+}
+
+static void vae_free(void *self)
+{
+	gr_vae_free(self);
+}
+
+static gr_feature *open_vae(const prior_folder *f, const gr_feature_opts *opts)
+{
+	static const gr_feature_table table = {.name = "autoencoder_kl",
+		.apply = vae_apply,
+		.free = vae_free};
+	gr_vae *net;
+	return gr__folder_vae(&net, f) ? NULL : gr_feature_new(&table, net, opts);
+}
+
 /* --- by model --- */
 
 gr_status gr_feature_open(gr_feature **out, const char *folder, bool resize)
@@ -56,7 +79,7 @@ gr_status gr_feature_open(gr_feature **out, const char *folder, bool resize)
 	static const struct {
 		const char *model;
 		gr_feature *(*open)(const prior_folder *f, const gr_feature_opts *opts);
-	} kinds[] = {{"dino", open_vit}, {"mpe_cnn", open_mpe_cnn}};
+	} kinds[] = {{"dino", open_vit}, {"mpe_cnn", open_mpe_cnn}, {"autoencoder_kl", open_vae}};
 	prior_folder f;
 	if (!out || !folder)
 		return gr_error_set(GR_EARG, "feature network: %s is NULL", out ? "the folder" : "out");
@@ -74,8 +97,9 @@ gr_status gr_feature_open(gr_feature **out, const char *folder, bool resize)
 	}
 	if (!status && !known)
 		status = gr_error_set(GR_EUNSUPPORTED,
-			"%s: a model \"%s\" is no feature network; those are \"dino\" and \"mpe_cnn\"", f.path,
-			f.model);
+			"%s: a model \"%s\" is no feature network; those are \"dino\", \"mpe_cnn\" and "
+			"\"autoencoder_kl\"",
+			f.path, f.model);
 	gr__folder_close(&f);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gradus/mpe_cnn.h"
+#include "gradus/vae.h"
 #include "gradus/vit.h"
 #include "term_check.h"
 
@@ -225,6 +226,37 @@ Test(feature, a_dino_of_a_folder)
 	gr_vit_free(net);
 	remove_folder(folder);
 	cr_expect_not(gr_failed(), "%s", gr_error_message());
+}
+
+Test(feature, an_autoencoder_of_a_folder)
+{
+	char folder[] = "/tmp/gradus_feature_XXXXXX";
+	const char *made = mkdtemp(folder);
+	cr_assert(made);
+	gr_vae *net = gr_vae_new(GR_OPTS(gr_vae_config, .scale_factor = 0.5,
+		.coder = {.ch = 4,
+			.num_levels = 2,
+			.ch_mult = {1, 2},
+			.num_res_blocks = 1,
+			.resolution = 16,
+			.in_channels = 1,
+			.z_channels = 2,
+			.norm_groups = 2}));
+	write_weights(folder, gr_vae_module(net));
+	write_text(folder,
+		HEAD "\"model\": \"autoencoder_kl\", \"autoencoder_kl\": {\"ch\": 4, \"ch_mult\": [1, 2], "
+			 "\"num_res_blocks\": 1, \"resolution\": 16, \"in_channels\": 1, \"z_channels\": 2, "
+			 "\"norm_groups\": 2, \"scale_factor\": 0.5}}");
+	gr_feature *f = NULL;
+	gr_status status = gr_feature_open(&f, folder, false);
+	cr_assert_eq(status, GR_OK, "%s", gr_error_message());
+	gr_tensor *x = nn_normal(1, GR_F32, GR_DIMS(2, 1, 16, 16));
+	gr_tensor *mode = gr_stop_gradient(gr_vae_encode(net, x, NULL));
+	cr_expect(nn_same_bits(gr_feature_map(f, x), mode));
+	cr_expect(nn_same_bits(gr_feature_map(f, gr_cast(x, GR_F64)), gr_cast(mode, GR_F64)));
+	gr_feature_release(f);
+	gr_vae_free(net);
+	remove_folder(folder);
 }
 
 Test(feature, an_mpe_cnn_of_a_folder_and_what_is_none)

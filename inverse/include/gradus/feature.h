@@ -66,8 +66,9 @@ GR_API void gr_feature_release(gr_feature *f);
 
 /*
  * The network in a folder (docs/priors.md, "Format"), trained on images in [-1,1]:
- *     dino     tokens: the patches' of the last layer, normed; vector: the class token
- *     mpe_cnn  map: of the last block; vector: its mean over places
+ *     dino            tokens: the patches' of the last layer, normed; vector: the class token
+ *     mpe_cnn         map: of the last block; vector: its mean over places
+ *     autoencoder_kl  map: the scaled mode of the encoder's posterior
  * With `resize`, images of another size are resampled to that of the folder. GR_EIO, GR_EFORMAT
  * naming file and member; GR_EUNSUPPORTED for other models.
  */
