@@ -179,7 +179,7 @@ static gr_tensor *as_rows(gr_tensor *t)
 {
 	int64_t dims[2] = {1, gr_tensor_dim(t, -1)};
 
-	if (gr_tensor_ndim(t) == 2)
+	if (t->ndim == 2)
 		return t;
 	for (int i = 0; i < gr_tensor_ndim(t) - 1; i++)
 		dims[0] *= gr_tensor_dim(t, i);
