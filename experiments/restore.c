@@ -225,7 +225,7 @@ static gr_status run_chunk(gr_restore_job *j)
 static gr_status run_chunks(gr_restore_job *j)
 {
 	gr_restored *r = j->r;
-	const int64_t *dims = gr_prior_dims(j->prior);
+	const int64_t *dims = gr_prior_image_dims(j->prior);
 	int64_t n = r->images->n;
 	j->steps_total = j->chunks * r->config.steps;
 	r->samples = gr_tensor_retain(
@@ -264,7 +264,7 @@ static gr_status score_all(gr_restore_job *j)
 {
 	gr_restored *r = j->r;
 	int64_t n = r->images->n, particles = r->config.particles;
-	const int64_t *dims = gr_prior_dims(j->prior);
+	const int64_t *dims = gr_prior_image_dims(j->prior);
 	gr_scope_begin();
 	gr_tensor *units = gr_reshape(r->samples, GR_DIMS(n, particles, dims[0], dims[1], dims[2]));
 	r->mean = gr_tensor_retain(gr_mean(units, GR_AXES(1), false));

@@ -15,7 +15,7 @@
 gr_operator *gr__restore_operator(const gr_restore_job *j, int64_t begin, int64_t end,
 	int64_t copies)
 {
-	const int64_t *dims = gr_prior_dims(j->prior);
+	const int64_t *dims = gr_prior_image_dims(j->prior);
 	int64_t n = (end - begin) * copies;
 	gr_key *keys = gr_alloc((size_t)n * sizeof *keys);
 	if (keys == NULL)
@@ -164,7 +164,7 @@ static gr_status prepare(gr_restore_job *j)
 	if (status == GR_OK)
 		status = gr__prior_find(r->prior_folder, sizeof r->prior_folder, r->config.prior);
 	if (status == GR_OK)
-		status = gr_prior_open(&j->prior, r->prior_folder);
+		status = gr_prior_open_with(&j->prior, r->prior_folder, gr__prior_find);
 	if (status == GR_OK)
 		status = gr__restore_encoder(j->encoder, sizeof j->encoder, r->prior_folder);
 	if (status == GR_OK && j->opts->recompute)
@@ -173,7 +173,7 @@ static gr_status prepare(gr_restore_job *j)
 	if (status == GR_OK)
 		status = gr_sha256_file(weights, r->weights_sha);
 	if (status == GR_OK)
-		status = gr__imageset_open(&r->images, r->config.input, gr_prior_dims(j->prior),
+		status = gr__imageset_open(&r->images, r->config.input, gr_prior_image_dims(j->prior),
 			r->config.limit);
 	if (status == GR_OK && j->opts->shards > 1)
 		status = gr__imageset_shard(r->images, j->opts->shard, j->opts->shards);

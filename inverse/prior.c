@@ -28,6 +28,10 @@ static gr_status init(gr_prior *p, const gr_prior_table *table, const gr_prior_o
 	p->dims[0] = opts->channels;
 	p->dims[1] = opts->height;
 	p->dims[2] = opts->width;
+	p->image_dims[0] = opts->image_channels ? opts->image_channels : opts->channels;
+	p->image_dims[1] = opts->image_height ? opts->image_height : opts->height;
+	p->image_dims[2] = opts->image_width ? opts->image_width : opts->width;
+	p->classes = opts->classes;
 	p->prediction = opts->prediction;
 	if (opts->schedule)
 		p->schedule = *opts->schedule;
@@ -98,6 +102,21 @@ const char *gr_prior_name(const gr_prior *p)
 const int64_t *gr_prior_dims(const gr_prior *p)
 {
 	return p ? p->dims : NULL;
+}
+
+const int64_t *gr_prior_image_dims(const gr_prior *p)
+{
+	return p ? p->image_dims : NULL;
+}
+
+bool gr_is_latent_prior(const gr_prior *p)
+{
+	return p && p->table.decode;
+}
+
+int64_t gr_prior_classes(const gr_prior *p)
+{
+	return p ? p->classes : 0;
 }
 
 gr_prediction gr_prior_prediction(const gr_prior *p)
@@ -181,7 +200,9 @@ gr_status gr_prior_predict(const gr_prior *p, gr_prior_call *call)
 	call->prediction = NULL;
 	call->variance = NULL;
 	call->features = NULL;
-	status = p->table.predict(p->self, p, call);
+	call->evaluations = 1;
+	status = p->conditional && !call->labels ? gr__prior_predict_class(p, call)
+											 : p->table.predict(p->self, p, call);
 	if (status)
 		return status;
 	if (!call->prediction)

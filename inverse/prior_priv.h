@@ -7,10 +7,22 @@
 struct gr_prior {
 	gr_prior_table table;
 	void *self;
-	int64_t dims[3];
+	int64_t dims[3], image_dims[3];
+	int64_t classes;
+	bool conditional; /* guidance is set */
+	gr_class_opts guidance;
 	gr_prediction prediction;
 	gr_schedule_opts schedule; /* without respacing */
 	gr_schedule *base;
 };
+
+/* A prediction of the class that is set, with guidance. */
+gr_status gr__prior_predict_class(const gr_prior *p, gr_prior_call *call);
+
+/* What networks are told of each sample's level A, in `dtype`: *scale [N,1,1,1] makes of x_t the state
+ * of the linear path, 1 / (sqrt(A) + sqrt(1-A)), and *level [N] is its time, sqrt(1-A) times that;
+ * with `ve` the state x_0 + sigma eps, 1 / sqrt(A), and sigma. */
+gr_status gr__prior_levels(const gr_prior *p, const gr_prior_call *call, bool ve, gr_dtype dtype,
+	gr_tensor **scale, gr_tensor **level);
 
 #endif

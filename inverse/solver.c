@@ -40,6 +40,10 @@ static gr_status check_linear(const gr_solver *s)
 	if (!gr_is_linear_operator(o->A))
 		return gr_error_set(GR_EUNSUPPORTED, "solver: %s needs a linear operator, %s is none",
 			s->method->name, gr_operator_name(o->A));
+	if (gr_is_latent_prior(o->prior))
+		return gr_error_set(GR_EUNSUPPORTED,
+			"solver: %s applies %s to states, and those of prior %s are latents, not images",
+			s->method->name, gr_operator_name(o->A), gr_prior_name(o->prior));
 	if (memcmp(gr_operator_in_dims(o->A), gr_prior_dims(o->prior), 3 * sizeof(*out)) != 0)
 		return gr_error_set(GR_ESHAPE,
 			"solver: %s applies %s to the prior's states, which have another size", s->method->name,

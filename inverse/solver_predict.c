@@ -16,7 +16,7 @@ static gr_status evaluate(gr_solver *s, gr_method_step *k)
 	gr_status status = gr_failed() ? gr_error_code() : gr_prior_predict(o->prior, &call);
 	if (status)
 		return status;
-	s->evaluations++;
+	s->evaluations += call.evaluations;
 	s->gradients += keeps;
 	k->x0_raw = gr_predicted_x0(kind, x_t, call.prediction, k->alpha_bar);
 	k->x0_hat = gr_solver_clip(s, k->x0_raw);
@@ -68,7 +68,7 @@ gr_status gr_solver_evaluate(gr_solver *s, gr_tensor *x, double alpha_bar, gr_es
 	gr_status status = gr_failed() ? gr_error_code() : gr_prior_predict(o->prior, &call);
 	if (status)
 		return status;
-	s->evaluations++;
+	s->evaluations += call.evaluations;
 	s->gradients += gr_is_tracked(x);
 	out->x0_raw = gr_predicted_x0(kind, x, call.prediction, alpha_bar);
 	out->x0_hat = gr_solver_clip(s, out->x0_raw);

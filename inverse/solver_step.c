@@ -58,7 +58,7 @@ gr_tensor *gr_solver_implicit(gr_solver *s, const gr_method_step *k, gr_tensor *
 
 gr_tensor *gr_solver_clip(const gr_solver *s, gr_tensor *x0)
 {
-	return s->opts.no_clip ? x0 : gr_clamp(x0, -1.0, 1.0);
+	return s->opts.no_clip || gr_is_latent_prior(s->opts.prior) ? x0 : gr_clamp(x0, -1.0, 1.0);
 }
 
 gr_status gr_solver_finish(gr_solver *s, const gr_method_step *k, gr_tensor *x)

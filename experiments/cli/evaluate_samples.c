@@ -14,6 +14,7 @@
 #include "gradus/ops.h"
 #include "gradus/prior.h"
 #include "gradus/statistics.h"
+#include "runfolder.h"
 #include "sample_draw.h"
 
 #define AT_ONCE 64
@@ -91,14 +92,16 @@ static gr_status find_samples(gr_tensor **x, gr_dataset **drawn, const prior_fol
 	const evaluate_options *o)
 {
 	gr_prior *prior = NULL;
+	char steps[32];
 	if (o->drawn != NULL)
 		return gr__evaluate_data(drawn, o->drawn, f, o->samples);
-	const sample_draw d = {.command = "evaluate",
+	snprintf(steps, sizeof steps, "%" PRId64, o->steps);
+	sample_draw d = {.command = "evaluate",
 		.method = o->sampler,
 		.n = o->samples,
-		.steps = o->steps,
+		.steps = steps,
 		.seed = o->seed};
-	gr_status status = gr_prior_open(&prior, f->path);
+	gr_status status = gr_prior_open_with(&prior, f->path, gr__prior_find);
 	if (status == GR_OK) {
 		*x = gr__sample_draw(prior, &d);
 		status = *x == NULL ? gr_error_code() : GR_OK;

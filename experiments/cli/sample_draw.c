@@ -9,20 +9,29 @@
 #define AT_ONCE 32
 
 /* Samples first..first+m-1, decoded. */
-static gr_tensor *draw(const gr_prior *prior, const sample_draw *d, int64_t first, int64_t m)
+static gr_tensor *draw(const gr_prior *prior, sample_draw *d, int64_t first, int64_t m)
 {
 	gr_key keys[AT_ONCE];
 	gr_key base = gr_key_fold_name(gr_key_seed((uint64_t)d->seed), "sample");
 	for (int64_t i = 0; i < m; i++)
 		keys[i] = gr_key_fold(base, (uint64_t)(first + i));
-	char respacing[32];
-	snprintf(respacing, sizeof respacing, "%" PRId64, d->steps);
-	gr_tensor *x = gr_solver_solve(GR_OPTS(gr_solver_opts, .prior = prior, .n = m, .keys = keys,
-		.method = d->method, .respacing = respacing));
-	return gr_prior_decode(prior, x);
+	gr_solver *s = NULL;
+	gr_tensor *x = NULL;
+	gr_status status = gr_solver_new(&s,
+		GR_OPTS(gr_solver_opts, .prior = prior, .n = m, .keys = keys, .method = d->method,
+			.respacing = d->steps));
+	if (status == GR_OK)
+		status = gr_solver_run(s);
+	if (status == GR_OK && gr_solver_done(s) == gr_solver_steps(s))
+		x = gr_prior_decode(prior, gr_solver_result(s));
+	else if (status == GR_OK)
+		gr_error_set(GR_ESTATE, "sample: interrupted");
+	d->evaluations = gr_solver_evaluations(s);
+	gr_solver_free(s);
+	return x;
 }
 
-gr_tensor *gr__sample_draw(const gr_prior *prior, const sample_draw *d)
+gr_tensor *gr__sample_draw(const gr_prior *prior, sample_draw *d)
 {
 	gr_tensor *all = NULL;
 	for (int64_t first = 0; first < d->n; first += AT_ONCE) {

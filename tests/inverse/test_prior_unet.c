@@ -139,8 +139,10 @@ Test(prior_unet, malformed_configs)
 		{"", "byte 0", GR_EFORMAT},
 		{"{", "byte", GR_EFORMAT},
 		{"[]", "\"format\"", GR_EFORMAT},
-		{"{\"format\": \"gradus-prior-2\"}", "one of \"gradus-prior-1\"", GR_EFORMAT},
-		{"{\"format\": \"gradus-prior-1\", \"model\": \"vit\"}", "\"model\"", GR_EFORMAT},
+		{"{\"format\": \"gradus-prior-2\"}", "not \"gradus-prior-1\"", GR_EFORMAT},
+		{"{\"format\": \"gradus-prior-1\", \"model\": \"vit\", \"channels\": 3, "
+		 "\"height\": 16, \"width\": 16}",
+			"\"model\"", GR_EFORMAT},
 		{OUTER "\"unet\": 3}", "\"unet\" is missing or not an object", GR_EFORMAT},
 		{OUTER "\"unet\": {}}", "\"model_channels\"", GR_EFORMAT},
 		{OUTER "\"unet\": {" UNET ", \"chanel\": 3}}", "no option \"chanel\"", GR_EFORMAT},

@@ -165,7 +165,7 @@ GR_API gr_tensor *gr_solver_minimise(gr_solver *s, gr_method_step *k, gr_tensor 
 
 /* --- steps --- */
 
-/* An estimate as the solver wants it: clipped to [-1,1] unless it has no_clip. */
+/* An estimate as the solver wants it: clipped to [-1,1] unless it has no_clip or is a latent. */
 GR_API gr_tensor *gr_solver_clip(const gr_solver *s, gr_tensor *x0);
 /* x_{j-1} from x_t and an estimate x0 (inverse/solver_step.c has the equations): ancestral, with
  * k->variance where there is one; or implicit, with noise of deviation sigma, which

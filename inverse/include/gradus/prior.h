@@ -34,14 +34,16 @@ typedef enum gr_prediction {
 
 /* One evaluation on its way through a prior. */
 typedef struct gr_prior_call {
-	gr_tensor *x_t;        /* in: [N,C,H,W] */
-	const double *t;       /* in: base step of each of the N samples; may be fractional */
+	gr_tensor *x_t;    /* in: [N,C,H,W] */
+	const double *t;   /* in: base step of each of the N samples; may be fractional */
+	gr_tensor *labels; /* in: i64 [N], the class of each; NULL: none, see gr_prior_set_class() */
 	gr_tensor *prediction; /* out: [N,C,H,W], what the prior's parametrisation says */
 	gr_tensor *variance;   /* out: [N,C,H,W], v of a learned reverse variance, or NULL:
 	                        * log var = f log beta + (1 - f) log v_t, f = (v + 1) / 2 */
 	bool want_features;    /* in: fill features too */
 	gr_tensor *features;   /* out: [N,P,D], what the network's hidden tokens say in the space of the
 	                        * encoder that it was aligned with; NULL if it has none */
+	int64_t evaluations;   /* out: of the network, for each sample: 1, or 2 with guidance */
 } gr_prior_call;
 
 /* A kind of prior; `self` is what gr_prior_new() was given. Unused entries are NULL. */
@@ -59,6 +61,8 @@ typedef struct gr_prior_opts {
 	int64_t channels, height, width;  /* of the state; needed */
 	gr_prediction prediction;         /* default eps */
 	const gr_schedule_opts *schedule; /* not respaced; default linear, 1000 steps */
+	int64_t image_channels, image_height, image_width; /* default: the state's */
+	int64_t classes;                                   /* that it can be asked for; default none */
 } gr_prior_opts;
 
 /* A prior of a user's own kind; owns self from here on, also when it fails (NULL). */
@@ -72,6 +76,11 @@ GR_API void gr_prior_free(gr_prior *p);
  * GR_EFORMAT naming file and key.
  */
 GR_API GR_MUST_USE gr_status gr_prior_open(gr_prior **out, const char *folder);
+/* The same for a folder that names others (a latent prior its autoencoder): they are looked for beside
+ * it, then by `find`, which makes a path of `size` bytes from a name. */
+typedef gr_status (*gr_prior_find_fn)(char *path, size_t size, const char *name);
+GR_API GR_MUST_USE gr_status gr_prior_open_with(gr_prior **out, const char *folder,
+	gr_prior_find_fn find);
 /* A U-Net that predicts eps, and with twice as many channels out as in also the variance; owns
  * the network from here on, also when it fails (NULL). Its parameters become constants. */
 GR_API gr_prior *gr_prior_unet_new(gr_unet *net, const gr_prior_opts *opts);
@@ -92,9 +101,28 @@ GR_API gr_prior *gr_prior_gaussian_new(const gr_gaussian_opts *gaussian, const g
  * what they compute (gradus/recompute.h). The same bits. GR_EUNSUPPORTED where there are none. */
 GR_API gr_status gr_prior_set_recompute(gr_prior *p, bool on);
 
-/* Reading the prior. Dims are C, H, W of the state. */
+/*
+ * Class and classifier-free guidance (Ho and Salimans 2022): from here on every prediction without
+ * labels of its own is e_u + scale (e_c - e_u), of the class and of none, two evaluations; with scale
+ * 1, and at times outside [low, high], it is e_c, one. Times are those of the linear path,
+ * sqrt(1-A) / (sqrt(A) + sqrt(1-A)). Features and variance are the class's.
+ */
+typedef struct gr_class_opts {
+	size_t size;
+	int64_t label;    /* 0 .. gr_prior_classes() - 1 */
+	double scale;     /* default 1 */
+	double low, high; /* defaults 0 and 1 */
+} gr_class_opts;
+/* NULL: no class again. GR_EARG. */
+GR_API gr_status gr_prior_set_class(gr_prior *p, const gr_class_opts *opts);
+
+/* Reading the prior. Dims are C, H, W of the state, image dims of what it decodes to; the two are the
+ * same where the state is the image. */
 GR_API const char *gr_prior_name(const gr_prior *p);
 GR_API const int64_t *gr_prior_dims(const gr_prior *p);
+GR_API const int64_t *gr_prior_image_dims(const gr_prior *p);
+GR_API bool gr_is_latent_prior(const gr_prior *p);
+GR_API int64_t gr_prior_classes(const gr_prior *p);
 GR_API gr_prediction gr_prior_prediction(const gr_prior *p);
 /* Whether its states are something else than images. */
 GR_API bool gr_is_latent_prior(const gr_prior *p);
@@ -110,7 +138,7 @@ GR_API double gr_prior_time(const gr_prior *p, double alpha_bar);
 
 /* Evaluate; fills call->prediction and call->variance. Checks shapes. */
 GR_API GR_MUST_USE gr_status gr_prior_predict(const gr_prior *p, gr_prior_call *call);
-/* Image [N,3,H,W] to state and back; the identity for pixel priors. */
+/* Image [N,C,H,W] to state and back; the identity for pixel priors. */
 GR_API gr_tensor *gr_prior_encode(const gr_prior *p, gr_tensor *image);
 GR_API gr_tensor *gr_prior_decode(const gr_prior *p, gr_tensor *state);
 

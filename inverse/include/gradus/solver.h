@@ -55,7 +55,7 @@ typedef struct gr_solver_opts {
 	double sigma;          /* and standard deviation of its noise */
 	const char *
 		respacing; /* steps to keep, as in gradus/schedule.h: "100"; default: the method's, or all */
-	bool no_clip;  /* leave x0_hat as it is; default: clip to [-1,1] */
+	bool no_clip;  /* leave x0_hat as it is; default: clip images to [-1,1], latents never */
 	gr_term *const *terms; /* ends with NULL; default none, 16 at most. The list is copied. */
 	int64_t particles;     /* samples per unit, a divisor of n; default 1 */
 	gr_dtype dtype;        /* f32 (default) or f64 */
