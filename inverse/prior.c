@@ -124,11 +124,6 @@ gr_prediction gr_prior_prediction(const gr_prior *p)
 	return p ? p->prediction : GR_PREDICT_EPS;
 }
 
-bool gr_is_latent_prior(const gr_prior *p)
-{
-	return p && p->table.encode && p->table.decode;
-}
-
 const gr_schedule *gr_prior_schedule(const gr_prior *p)
 {
 	return p ? p->base : NULL;

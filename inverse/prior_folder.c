@@ -124,7 +124,7 @@ gr_status gr__prior_folder_load(const prior_folder *f, gr_module *m)
 /* Whether there is a folder of a network. */
 static bool has_config(const char *folder)
 {
-	char path[2 * FOLDER_PATH + 16];
+	char path[2 * FOLDER_PATH + 32];
 	snprintf(path, sizeof(path), "%s/config.json", folder);
 	FILE *file = fopen(path, "rb");
 	if (file)
@@ -149,7 +149,7 @@ static gr_status check_hash(const prior_folder *other, const prior_folder *f, co
 gr_status gr__prior_folder_beside(prior_folder *other, const prior_folder *f, gr_prior_find_fn find,
 	const char *member, const char *hash_member)
 {
-	char path[2 * FOLDER_PATH];
+	char path[2 * FOLDER_PATH + 8];
 	const char *name = gr__prior_folder_text(f, member);
 	*other = (prior_folder){.model = NULL};
 	if (!name)

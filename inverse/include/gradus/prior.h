@@ -121,11 +121,10 @@ GR_API gr_status gr_prior_set_class(gr_prior *p, const gr_class_opts *opts);
 GR_API const char *gr_prior_name(const gr_prior *p);
 GR_API const int64_t *gr_prior_dims(const gr_prior *p);
 GR_API const int64_t *gr_prior_image_dims(const gr_prior *p);
+/* Whether its states are something else than images. */
 GR_API bool gr_is_latent_prior(const gr_prior *p);
 GR_API int64_t gr_prior_classes(const gr_prior *p);
 GR_API gr_prediction gr_prior_prediction(const gr_prior *p);
-/* Whether its states are something else than images. */
-GR_API bool gr_is_latent_prior(const gr_prior *p);
 /* All base steps, not respaced; borrowed. */
 GR_API const gr_schedule *gr_prior_schedule(const gr_prior *p);
 /* A schedule that keeps some of them; the caller frees it. respacing as in gradus/schedule.h. */
