@@ -161,7 +161,7 @@ static const gr_bench_family vae = {vae_setup, vae_flops,
 
 /* --- tanh network 2-16-16-1 trained by SGD on one sample: p = N --- */
 
-#define MLP_STEPS 1000
+#define MLP_STEPS 100 /* few enough to lie between two turns of a busy machine, mostly */
 
 static gr_tensor *mlp_forward(gr_bench_data *d, gr_tensor *x)
 {
