@@ -17,10 +17,10 @@
  */
 #include "conv_bf16.h"
 
-#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "amx_tiles.h"
 #include "blocks.h"
 #include "isa.h"
 #include "par.h"
@@ -39,22 +39,6 @@
 bool gr__amx_usable(void)
 {
 	return gr__isa() == GR_ISA_AMX;
-}
-
-static void configure_tiles(void)
-{
-	struct {
-		uint8_t palette, start, reserved[14];
-		uint16_t bytes[16];
-		uint8_t rows[16];
-	} config;
-	memset(&config, 0, sizeof config);
-	config.palette = 1;
-	for (int i = 0; i < 8; i++) {
-		config.bytes[i] = 64;
-		config.rows[i] = T;
-	}
-	_tile_loadconfig(&config);
 }
 
 /* The padded plane that all taps of a convolution read. */
@@ -180,39 +164,29 @@ static void pack_weights(int64_t i, void *ctx)
 	}
 }
 
-/* 32 output channels (16 if `one`) at 32 positions into sums [32][32]. */
-static void forward_tile(const forward *f, const uint32_t *x, int64_t ob, bool one, float *sums)
+/* 16 output channels at 32 positions into sums [16][32]; few tiles are alive, see amx_tiles.h. */
+static void forward_tile(const forward *f, const uint32_t *x, int64_t ob, float *sums)
 {
 	const gr_conv_low *l = f->l;
-	const int64_t taps = l->nr * l->ns, block = f->cb * taps * T * DEPTH;
 	const size_t x_row = (size_t)f->p.size * sizeof(uint32_t);
-	const uint16_t *a = f->wt + ob * block;
+	const uint16_t *a = f->wt + ob * f->cb * l->nr * l->ns * T * DEPTH;
 	_tile_zero(0);
 	_tile_zero(1);
-	_tile_zero(2);
-	_tile_zero(3);
 	for (int64_t cb = 0; cb < f->cb; cb++) {
 		const uint32_t *xc = x + cb * PAIRS * f->p.size;
 		for (int64_t r = 0; r < l->nr; r++) {
 			for (int64_t s = 0; s < l->ns; s++, a += T * DEPTH) {
 				const uint32_t *b = xc + f->p.first + r * f->p.step_r + s * f->p.step_s;
-				_tile_loadd(4, a, 64);
-				_tile_loadd(6, b, x_row);
-				_tile_loadd(7, b + T, x_row);
-				_tile_dpbf16ps(0, 4, 6);
-				_tile_dpbf16ps(1, 4, 7);
-				if (!one) {
-					_tile_loadd(5, a + block, 64);
-					_tile_dpbf16ps(2, 5, 6);
-					_tile_dpbf16ps(3, 5, 7);
-				}
+				_tile_loadd(2, a, 64);
+				_tile_loadd(3, b, x_row);
+				_tile_dpbf16ps(0, 2, 3);
+				_tile_loadd(3, b + T, x_row);
+				_tile_dpbf16ps(1, 2, 3);
 			}
 		}
 	}
 	_tile_stored(0, sums, 128);
 	_tile_stored(1, sums + T, 128);
-	_tile_stored(2, sums + T * 32, 128);
-	_tile_stored(3, sums + T * 32 + T, 128);
 }
 
 /* Sums of positions p.. p+31 to the rows of y they belong to. */
@@ -220,7 +194,7 @@ static void store_tile(const forward *f, const float *sums, int64_t n, int64_t o
 {
 	const gr_conv_low *l = f->l;
 	const int64_t end = min64(p + 32, f->p.flat);
-	const int64_t channels = min64(l->co - ob * T, 2 * T);
+	const int64_t channels = min64(l->co - ob * T, T);
 	for (int64_t q = p; q < end;) {
 		int64_t i = q / f->p.wp, j = q % f->p.wp;
 		int64_t row_end = min64((i + 1) * f->p.wp, end);
@@ -240,12 +214,12 @@ static void store_tile(const forward *f, const float *sums, int64_t n, int64_t o
 static void forward_range(const forward *f, const uint32_t *x, int64_t n, int64_t first,
 	int64_t last)
 {
-	_Alignas(64) float sums[32 * 32];
-	configure_tiles();
+	_Alignas(64) float sums[T * 32];
+	tiles_begin();
 	for (int64_t from = first; from < last; from += TASK_POSITIONS) {
-		for (int64_t ob = 0; ob < f->ob; ob += 2) {
+		for (int64_t ob = 0; ob < f->ob; ob++) {
 			for (int64_t p = from; p < min64(from + TASK_POSITIONS, last); p += 32) {
-				forward_tile(f, x + p, ob, ob + 1 == f->ob, sums);
+				forward_tile(f, x + p, ob, sums);
 				store_tile(f, sums, n, ob, p);
 			}
 		}
@@ -352,34 +326,6 @@ static void convert_gy(const wgrad *f, const wgrad_sample *w, int64_t n)
 	}
 }
 
-/* 16 x 16 transposition of 32-bit elements. */
-static void transpose16(__m512i v[16])
-{
-	__m512i t[16];
-	for (int i = 0; i < 8; i++) {
-		t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-		t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
-	}
-	for (int i = 0; i < 4; i++) {
-		v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-		v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-		v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-		v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-	}
-	for (int i = 0; i < 4; i++) {
-		t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-		t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-		t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-		t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-	}
-	for (int i = 0; i < 4; i++) {
-		v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-		v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-		v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-		v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-	}
-}
-
 /* Channels c0..c0+15 of sample n: padded, rounded, then transposed to pairs of positions. */
 static void convert_x(const wgrad *f, const wgrad_sample *w, int64_t n, int64_t c0)
 {
@@ -409,29 +355,22 @@ static void convert_x(const wgrad *f, const wgrad_sample *w, int64_t n, int64_t 
 	}
 }
 
-/* sums [32 k][32 c] of one sample for one tap, beginning from what is there. */
+/* sums [16 k][32 c] of one sample for one tap, beginning from what is there. */
 static void wgrad_tile(const wgrad *f, const uint16_t *a, const uint32_t *b, float *sums)
 {
 	const size_t a_row = (size_t)f->flat * sizeof *a, b_row = (size_t)f->c32 * sizeof *b;
 	_tile_loadd(0, sums, 128);
 	_tile_loadd(1, sums + T, 128);
-	_tile_loadd(2, sums + T * 32, 128);
-	_tile_loadd(3, sums + T * 32 + T, 128);
 	for (int64_t q = 0; q < f->flat; q += DEPTH) {
 		const uint32_t *bq = b + q / 2 * f->c32;
-		_tile_loadd(4, a + q, a_row);
-		_tile_loadd(5, a + T * f->flat + q, a_row);
-		_tile_loadd(6, bq, b_row);
-		_tile_loadd(7, bq + T, b_row);
-		_tile_dpbf16ps(0, 4, 6);
-		_tile_dpbf16ps(1, 4, 7);
-		_tile_dpbf16ps(2, 5, 6);
-		_tile_dpbf16ps(3, 5, 7);
+		_tile_loadd(2, a + q, a_row);
+		_tile_loadd(3, bq, b_row);
+		_tile_dpbf16ps(0, 2, 3);
+		_tile_loadd(3, bq + T, b_row);
+		_tile_dpbf16ps(1, 2, 3);
 	}
 	_tile_stored(0, sums, 128);
 	_tile_stored(1, sums + T, 128);
-	_tile_stored(2, sums + T * 32, 128);
-	_tile_stored(3, sums + T * 32 + T, 128);
 }
 
 static bool sample_room(const wgrad *f, wgrad_sample *w)
@@ -462,6 +401,7 @@ static void wgrad_add(const wgrad *f, const wgrad_sample *w, float *sums, int64_
 					f->p.first + tap / f->g->s * f->p.step_r + tap % f->g->s * f->p.step_s;
 				const uint32_t *b = w->xt + (off % 2 * half + off / 2) * f->c32 + c * 32;
 				wgrad_tile(f, w->gt + k * 32 * f->flat, b, sums);
+				wgrad_tile(f, w->gt + (k * 32 + T) * f->flat, b, sums + T * 32);
 			}
 		}
 	}
@@ -480,7 +420,7 @@ static void wgrad_part(int64_t part, void *ctx)
 	memset(sums, 0, (size_t)count * sizeof *sums);
 	wgrad_sample w = {0};
 	if (sample_room(f, &w)) {
-		configure_tiles();
+		tiles_begin();
 		for (int64_t n = part_begin(f, part); n < part_begin(f, part + 1); n++)
 			wgrad_add(f, &w, sums, n);
 		_tile_release();

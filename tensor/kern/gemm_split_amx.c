@@ -10,9 +10,7 @@
  */
 #include "gemm_split.h"
 
-#include <immintrin.h>
-#include <string.h>
-
+#include "amx_tiles.h"
 #include "blocks.h"
 
 #define LANES GR_SPLIT_LANES
@@ -20,23 +18,9 @@
 #define PART (LANES * DEPTH)
 #define INLINE static inline __attribute__((always_inline))
 
-typedef struct tile_config {
-	uint8_t palette;
-	uint8_t start;
-	uint8_t reserved[14];
-	uint16_t bytes[16];
-	uint8_t rows[16];
-} tile_config;
-
-static const tile_config tiles = {
-	.palette = 1,
-	.bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-	.rows = {16, 16, 16, 16, 16, 16, 16, 16},
-};
-
 void gr__split_begin(void)
 {
-	_tile_loadconfig(&tiles);
+	tiles_begin();
 }
 
 void gr__split_end(void)
@@ -60,34 +44,6 @@ INLINE void split_pair(__m512 x, __m512 y, __m512i parts[GR_SPLIT_PARTS])
 		}
 		/* srl(xi, 16) | (yi & upper): what remains of a subnormal number may have lower bits. */
 		parts[i] = _mm512_ternarylogic_epi32(_mm512_srli_epi32(xi, 16), yi, upper, 0xf8);
-	}
-}
-
-/* 16 x 16 transposition of 32-bit elements. */
-INLINE void transpose16(__m512i v[16])
-{
-	__m512i t[16];
-	for (int i = 0; i < 8; i++) {
-		t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-		t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
-	}
-	for (int i = 0; i < 4; i++) {
-		v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-		v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-		v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-		v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-	}
-	for (int i = 0; i < 4; i++) {
-		t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-		t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-		t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-		t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-	}
-	for (int i = 0; i < 4; i++) {
-		v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-		v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-		v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-		v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
 	}
 }
 
@@ -225,10 +181,7 @@ INLINE void fetch(const uint16_t *tile, int sixth)
 		_mm_prefetch((const char *)(tile + (sixth * LINES + i) * LINE), _MM_HINT_T0);
 }
 
-/*
- * Three tiles are alive: the CPU has few to rename them to, fewer when its other hardware thread
- * uses them too, and with eight alive every instruction would wait for the one before.
- */
+/* Three tiles are alive; see amx_tiles.h. */
 void gr__split_product(int64_t depths, const uint16_t *a, const uint16_t *b, float *sums, bool add,
 	const uint16_t *far, const uint16_t *next)
 {
