@@ -201,7 +201,7 @@ static void strip_task(int64_t task, void *ctx)
 
 static void for_tasks(const split_run *r, int64_t n, void (*fn)(int64_t i, void *ctx), void *ctx)
 {
-	if (n > 1 && !r->serial && r->held.count * r->wide.lanes * r->kn > SERIAL_WORK) {
+	if (!r->serial && r->held.count * r->wide.lanes * r->kn > SERIAL_WORK) {
 		gr__par_for(n, fn, ctx);
 		return;
 	}
