@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data_emoji.h"
+#include "data_npz.h"
 #include "gradus/ops.h"
 
 #define FOLDER "/usr/share/datasets/fashion-mnist"
@@ -20,6 +21,10 @@ gr_status gr__data_open(gr_dataset **out, const char *data, int64_t image_size, 
 {
 	if (strcmp(data, "emoji") == 0 || strcmp(data, "emoji-test") == 0)
 		return gr__data_emoji(out, data[5] != '\0',
+			GR_OPTS(gr_dataset_opts, .image_size = image_size, .limit = limit));
+	const size_t length = strlen(data);
+	if (length > 4 && strcmp(data + length - 4, ".npz") == 0)
+		return gr__data_npz(out, NULL, data,
 			GR_OPTS(gr_dataset_opts, .image_size = image_size, .limit = limit));
 	const char *path = data, *labels = NULL;
 	for (size_t i = 0; i < sizeof named / sizeof *named; i++) {

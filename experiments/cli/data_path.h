@@ -7,7 +7,8 @@
 /*
  * Open `data`: "fashion" and "fashion-test" are Fashion-MNIST's 60,000 training and 10,000 test
  * images with labels (package dataset-fashion-mnist), centred on 32 x 32 zeros unless image_size says
- * otherwise; "emoji" and "emoji-test" are drawings of a font (data_emoji.h); anything else is a path as gr_dataset_open() takes it. A hint is added to the error
+ * otherwise; "emoji" and "emoji-test" are drawings of a font (data_emoji.h); an .npz file
+ * holds fields (data_npz.h); anything else is a path as gr_dataset_open() takes it. A hint is added to the error
  * when the package is missing.
  */
 gr_status gr__data_open(gr_dataset **out, const char *data, int64_t image_size, int64_t limit);

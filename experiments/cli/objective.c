@@ -10,6 +10,7 @@ static const objective *const objectives[] = {
 	&gr__objective_classifier,
 	&gr__objective_mpe,
 	&gr__objective_sit,
+	&gr__objective_uno,
 };
 
 #define NOBJECTIVES ((int)(sizeof(objectives) / sizeof(objectives[0])))

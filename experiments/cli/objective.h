@@ -45,7 +45,7 @@ typedef struct objective {
 } objective;
 
 extern const objective gr__objective_unet, gr__objective_vae, gr__objective_dino,
-	gr__objective_classifier, gr__objective_mpe, gr__objective_sit;
+	gr__objective_classifier, gr__objective_mpe, gr__objective_sit, gr__objective_uno;
 
 /* The objective of that name; NULL when there is none. */
 const objective *gr__objective_find(const char *name);

@@ -29,6 +29,9 @@ static const recipe recipes[] = {
 		"unet --data emoji --prediction v --base 32 --mult 1,2,3,4 --blocks 1 --attention 8 "
 		"--epochs 120 --batch 32 --lr 4e-4 --warmup 300 --lr-decay cosine --ema 0.9995 "
 		"--precision bf16 --seed 1"},
+	{"darcy", "coefficients and pressures of Darcy flow, fields of 64 x 64: neural operator",
+		"uno --data darcy.npz --epochs 40 --batch 16 --lr 5e-4 --warmup 300 --lr-decay cosine "
+		"--ema 0.999 --seed 1"},
 	{"fashion-classifier", "garments told apart, to judge samples by; guides nothing",
 		"classifier --data fashion --flip --epochs 4 --batch 64 --lr 2e-3 --warmup 100 "
 		"--lr-decay cosine --weight-decay 0.01 --ema 0.995 --precision bf16 --seed 2"},

@@ -6,6 +6,12 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+fail() {
+	echo "recipes: $*" >&2
+	cat "$work"/*.txt >&2
+	exit 1
+}
+
 # 64 labelled images of 32 x 32 in MNIST's format.
 mkdir "$work/set"
 {
@@ -17,14 +23,11 @@ mkdir "$work/set"
 	awk 'BEGIN { for (i = 0; i < 64; i++) printf "%c", 1 + i % 7 }'
 } >"$work/set/train-labels-idx1-ubyte"
 
+"$GRADUS" data pde --count 24 --size 16 --quiet --output "$work/darcy.npz" >"$work/data.txt" ||
+	fail "no fields"
+
 options=(--data "$work/set" --steps 6 --batch 4 --warmup 2 --checkpoint-every 1
 	--checkpoint-minutes 1000)
-
-fail() {
-	echo "recipes: $*" >&2
-	cat "$work"/*.txt >&2
-	exit 1
-}
 
 recipes=$("$GRADUS" train --help | sed -n '/^recipes:/,/^options:/p' | awk '/^  [a-z]/ { print $1 }')
 [ -n "$recipes" ] || fail "no recipes are listed"
@@ -34,6 +37,7 @@ for recipe in $recipes; do
 	case $recipe in
 	fashion | emoji) own=() ;;
 	fashion-sit) own=(--autoencoder "$work/fashion-vae" --encoder "$work/fashion-vit") ;;
+	darcy) own+=(--data "$work/darcy.npz") ;;
 	fashion-sit-plain) own+=(--autoencoder "$work/fashion-vae") ;;
 	esac
 	train=("$GRADUS" train --recipe "$recipe" "${options[@]}" "${own[@]}")

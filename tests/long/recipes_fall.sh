@@ -27,6 +27,10 @@ for recipe in $recipes; do
 	own=()
 	case $recipe in
 	fashion-sit) own=(--autoencoder "$work/fashion-vae" --encoder "$work/fashion-vit") ;;
+	darcy)
+		"$GRADUS" data pde --count 1024 --quiet --output "$work/darcy.npz" >"$work/data.txt"
+		own=(--data "$work/darcy.npz")
+		;;
 	fashion-sit-plain) own=(--autoencoder "$work/fashion-vae") ;;
 	esac
 	code=0
