@@ -258,7 +258,7 @@ gr_status gr__solve_matrix(void)
 	gr_status status = open_problems(&m);
 	if (status == GR_OK)
 		print_head();
-	for (int i = 0; i < gr_method_count() && status == GR_OK; i++) {
+	for (int i = 0; i < gr_method_count() && status == GR_OK && !gr_interrupted(); i++) {
 		const char *method = gr_method_list_name(i);
 		printf("| %s |", method);
 		print_cell(&m, method, NULL);
@@ -266,6 +266,8 @@ gr_status gr__solve_matrix(void)
 			print_cell(&m, method, gr_term_kind_at(k)->name);
 		printf("\n");
 	}
+	if (status == GR_OK && gr_interrupted())
+		status = gr_error_set(GR_ESTATE, "interrupted, the table is not complete");
 	if (m.reasons > 0)
 		printf("\nThe reasons:\n\n");
 	for (int i = 0; i < m.reasons; i++)
