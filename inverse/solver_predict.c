@@ -60,7 +60,7 @@ gr_status gr_solver_predict(gr_solver *s, gr_method_step *k)
 gr_status gr_solver_evaluate(gr_solver *s, gr_tensor *x, double alpha_bar, gr_estimate_at *out)
 {
 	const gr_solver_opts *o = &s->opts;
-	gr_prior_call call = {.x_t = x, .t = s->times};
+	gr_prior_call call = {.x_t = x, .t = s->times, .want_features = s->features};
 	gr_prediction kind = gr_prior_prediction(o->prior);
 	double t = gr_prior_time(o->prior, alpha_bar);
 	for (int64_t i = 0; i < o->n; i++)
@@ -73,6 +73,7 @@ gr_status gr_solver_evaluate(gr_solver *s, gr_tensor *x, double alpha_bar, gr_es
 	out->x0_raw = gr_predicted_x0(kind, x, call.prediction, alpha_bar);
 	out->x0_hat = gr_solver_clip(s, out->x0_raw);
 	out->eps = gr_predicted_eps(kind, x, call.prediction, alpha_bar);
+	out->features = call.features;
 	return out->x0_hat && out->eps ? GR_OK : gr_error_code();
 }
 

@@ -26,6 +26,7 @@ static gr_status guide(gr_solver *s, gr_method_step *k, gr_tensor *leaf, const g
 		.x_t = leaf,
 		.eps = e->eps,
 		.x0_hat = e->x0_hat,
+		.features = e->features,
 		.image = &image,
 		.step = s->done,
 		.steps = s->steps,

@@ -117,6 +117,7 @@ GR_API gr_tensor *gr_solver_pullback(gr_solver *s, const gr_method_step *k, gr_t
  */
 typedef struct gr_estimate_at {
 	gr_tensor *x0_hat, *x0_raw, *eps; /* as in gr_method_step */
+	gr_tensor *features;              /* as in gr_prior_call, if some term asked for them */
 } gr_estimate_at;
 GR_API GR_MUST_USE gr_status gr_solver_evaluate(gr_solver *s, gr_tensor *x, double alpha_bar,
 	gr_estimate_at *out);
