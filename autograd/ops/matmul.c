@@ -223,6 +223,7 @@ static const gr_case matmul_cases[] = {
 	{.name = "heads", .dims = {{2, 2, 3, 4}, {2, 2, 4, 3}}},
 	{.name = "odd", .dims = {{17, 19}, {19, 13}}},
 	{.name = "no rows", .dims = {{0, 3}, {3, 2}}},
+	{.name = "no rows, shared b", .dims = {{2, 0, 3}, {3, 2}}},
 };
 
 const gr_op gr_op_matmul = {
