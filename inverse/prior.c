@@ -80,6 +80,7 @@ void gr_prior_free(gr_prior *p)
 	if (p->table.free)
 		p->table.free(p->self);
 	gr_schedule_free(p->base);
+	gr_noise_field_free(p->noise);
 	gr_free(p);
 }
 

@@ -2,7 +2,7 @@
 #ifndef GRADUS_INVERSE_PRIOR_PRIV_H
 #define GRADUS_INVERSE_PRIOR_PRIV_H
 
-#include "gradus/prior.h"
+#include "gradus/noise_field.h"
 
 struct gr_prior {
 	gr_prior_table table;
@@ -14,7 +14,11 @@ struct gr_prior {
 	gr_prediction prediction;
 	gr_schedule_opts schedule; /* without respacing */
 	gr_schedule *base;
+	gr_noise_field *noise; /* NULL: white */
 };
+
+/* N(0, I), or what the prior was given for it, in its shape: [n,C,H,W], sample i by keys[i]. */
+gr_tensor *gr__prior_noise(const gr_prior *p, int64_t n, const gr_key *keys, gr_dtype dtype);
 
 /* A prediction of the class that is set, with guidance. */
 gr_status gr__prior_predict_class(const gr_prior *p, gr_prior_call *call);

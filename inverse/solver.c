@@ -9,7 +9,7 @@
 
 #include "gradus/noise.h"
 #include "gradus/ops.h"
-#include "noise_priv.h"
+#include "prior_priv.h"
 #include "solver_priv.h"
 #include "spectrum_priv.h"
 
@@ -106,11 +106,10 @@ static gr_status copy_lists(gr_solver *s)
 	return GR_OK;
 }
 
-/* N(0, I) in the prior's shape by the keys of this draw. */
+/* The prior's noise, N(0, I) unless it was given another, by the keys of this draw. */
 static gr_tensor *draw(gr_solver *s)
 {
-	return gr__noise_normal(s->opts.n, s->draw_keys, s->opts.dtype, 3,
-		gr_prior_dims(s->opts.prior));
+	return gr__prior_noise(s->opts.prior, s->opts.n, s->draw_keys, s->opts.dtype);
 }
 
 gr_tensor *gr_solver_start(gr_solver *s)

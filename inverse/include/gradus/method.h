@@ -97,7 +97,8 @@ GR_API gr_tensor *gr_solver_start(gr_solver *s);
 /* W(t), 0 <= t <= 1, of each sample's Brownian path, [N,C,H,W], W(0) = 0: a function of the key and t
  * alone, so runs with other step counts see the same path. */
 GR_API gr_tensor *gr_solver_path(gr_solver *s, double t);
-/* N(0, I) in the prior's shape, [N,C,H,W]: of each sample's key, a name and an index. */
+/* N(0, I) in the prior's shape, [N,C,H,W], or its own noise (gradus/noise_field.h): of each sample's
+ * key, a name and an index. */
 GR_API gr_tensor *gr_solver_noise(gr_solver *s, const char *name, uint64_t index);
 
 /*
