@@ -9,17 +9,21 @@
 
 #define PATH_SIZE 4096
 
-/* Where a row's images lie: "shipped" are those beside the prior's weights. */
+/* Where a row's images lie: "shipped" are those beside the prior's weights, "shipped:NAME" those of
+ * another prior. */
 gr_status gr__exp_input(char *path, size_t size, const gr_restore_config *c)
 {
 	char prior[PATH_SIZE];
-	if (strcmp(c->input, "shipped") != 0) {
+	const char *name = c->prior;
+	if (strncmp(c->input, "shipped", 7) != 0 || (c->input[7] != '\0' && c->input[7] != ':')) {
 		snprintf(path, size, "%s", c->input);
 		return GR_OK;
 	}
-	gr_status status = gr__prior_find(prior, sizeof prior, c->prior);
+	if (c->input[7] == ':')
+		name = c->input + 8;
+	gr_status status = gr__prior_find(prior, sizeof prior, name);
 	if (status == GR_OK && (size_t)snprintf(path, size, "%s/images", prior) >= size)
-		status = gr_error_set(GR_EARG, "prior %s: the path is too long", c->prior);
+		status = gr_error_set(GR_EARG, "prior %s: the path is too long", name);
 	return status;
 }
 

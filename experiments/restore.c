@@ -134,6 +134,7 @@ static int on_step(const gr_solver_report *report, void *payload)
 {
 	gr_restore_job *j = payload;
 	j->r->steps++;
+	j->r->steps_of_run = report->steps;
 	progress(j, report);
 	if (now() - j->saved > SAVE_SECONDS && report->step < report->steps) {
 		j->saved = now();

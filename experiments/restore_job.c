@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gradus/io.h"
+#include "gradus/method.h"
 #include "gradus/metric.h"
 #include "gradus/noise.h"
 #include "gradus/ops.h"
@@ -92,7 +93,7 @@ gr_status gr__restore_solving_open(const gr_restore_job *j, gr_restore_solving *
 {
 	const gr_restore_config *c = &j->r->config;
 	int64_t particles = c->particles, m = (end - begin) * particles;
-	char method[METHOD_SIZE], respacing[32];
+	char method[METHOD_SIZE], respacing[128];
 	bool guided;
 	gr_tensor *index = gr_empty(GR_I64, GR_DIMS(m));
 	v->A = gr__restore_operator(j, begin, end, particles);
@@ -115,7 +116,8 @@ gr_status gr__restore_solving_open(const gr_restore_job *j, gr_restore_solving *
 	gr_status status = gr__restore_method(method, sizeof method, &guided, c);
 	if (status == GR_OK)
 		status = gr__restore_terms(v->terms, c, &problem);
-	snprintf(respacing, sizeof respacing, "%lld", (long long)c->steps);
+	if (status == GR_OK)
+		status = gr_method_respacing(respacing, sizeof respacing, method, c->steps);
 	if (status != GR_OK)
 		return status;
 	return gr_solver_new(&v->s,

@@ -250,7 +250,7 @@ static gr_status write_manifest(const gr_restored *r, const char *folder)
 
 double gr__restore_nfe(const gr_restored *r, int64_t count)
 {
-	return r->steps > 0 ? (double)count / (double)r->steps * (double)r->config.steps : 0.0;
+	return r->steps > 0 ? (double)count / (double)r->steps * (double)r->steps_of_run : 0.0;
 }
 
 static gr_status write_run(const gr_restored *r, const char *folder)

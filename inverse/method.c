@@ -1,5 +1,6 @@
 /* The table of methods, and reading "name:parameter=value,..." (see gradus/method.h). */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,22 @@ gr_status gr_method_needs(unsigned *needs, const char *spec)
 	gr_status status = gr__method_read(&m, params, spec);
 	*needs = status ? 0 : m->needs;
 	return status;
+}
+
+gr_status gr_method_respacing(char *text, size_t size, const char *spec, int64_t steps)
+{
+	const gr_method *m = NULL;
+	double params[GR_METHOD_MAX_PARAMS];
+	if (!text || !spec)
+		return gr_error_set(GR_EARG, "method: %s is NULL", text ? "its name" : "the text");
+	gr_status status = gr__method_read(&m, params, spec);
+	if (status)
+		return status;
+	const char *own = m->respacing ? m->respacing : "";
+	size_t head = strcspn(own, "0123456789");
+	size_t tail = head + strspn(own + head, "0123456789");
+	snprintf(text, size, "%.*s%lld%s", (int)head, own, (long long)steps, own + tail);
+	return GR_OK;
 }
 
 double gr_solver_param(const gr_solver *s, const char *name)

@@ -55,6 +55,7 @@ typedef struct gr_restored {
 	double seconds;
 	/* Of the prior, in this process: for each chunk, and of these with a gradient; steps done. */
 	int64_t evaluations, gradients, steps;
+	int64_t steps_of_run; /* of a chunk; may be another number than was asked for */
 } gr_restored;
 
 /* GR_OK, or an error; GR_ESTATE with gr_interrupted() when a signal stopped it, state saved. */

@@ -77,6 +77,10 @@ GR_API GR_MUST_USE gr_status gr_method_register(const gr_method *m);
 
 /* What the method that `spec` names asks for; GR_EARG as gr_solver_new(). */
 GR_API GR_MUST_USE gr_status gr_method_needs(unsigned *needs, const char *spec);
+/* Its respacing with `steps` in place of its own number, in `text` of at most `size` bytes: "daps:20";
+ * the number alone for methods that take the prior's steps. GR_EARG as above. */
+GR_API GR_MUST_USE gr_status gr_method_respacing(char *text, size_t size, const char *spec,
+	int64_t steps);
 
 /* --- for the functions of a method --- */
 
