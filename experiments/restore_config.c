@@ -90,6 +90,7 @@ static void check_names(const gr_json *root, const char *path)
 gr_status gr__restore_config_read(gr_restore_config *c, const char *path)
 {
 	char folder[4096];
+	*c = (gr_restore_config){.prior = NULL}; /* what is cleared is what was read */
 	snprintf(folder, sizeof folder, "%s", path);
 	char *slash = strrchr(folder, '/');
 	if (slash != NULL)
